@@ -1,0 +1,6 @@
+package deps
+
+import (
+	_ "go.uber.org/goleak"
+	_ "pgregory.net/rapid"
+)
