@@ -1,10 +1,22 @@
 // Package api holds every HTTP surface of the server: event ingest,
 // registration, the endpoints that SDKs call, and operations. Handlers parse,
 // check and answer; the rules are in package engine.
+//
+// The way of a request: Server.Handler answers CORS, sets the headers that every
+// response carries, finds the route (router.go) and checks the signing key where
+// the route asks for it (auth.go). Each area of the surface is one group of files
+// that adds its routes in one method, called from [NewServer].
 package api
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
 
 	"ingot/engine"
 
@@ -17,6 +29,25 @@ type Mode string
 const (
 	ModeDev   Mode = "dev"
 	ModeStart Mode = "cloud"
+)
+
+// Defaults of the limits in Options.
+const (
+	// DefaultMaxBody bounds one request body, also after decompression. The
+	// reference has no bound; an event alone may have 3 MiB.
+	DefaultMaxBody = 256 << 20
+	// DefaultMaxConnections bounds the open connections, and so the handlers that run.
+	DefaultMaxConnections = 64 << 10
+)
+
+// Times after which a connection that sends nothing useful is closed.
+const (
+	// readTimeout bounds the arrival of one whole request, so that a client that
+	// sends byte by byte cannot hold a connection for ever. A body of
+	// DefaultMaxBody fits at 18 Mbit/s.
+	readTimeout = 2 * time.Minute
+	// idleTimeout bounds the pause between two requests of a connection.
+	idleTimeout = 3 * time.Minute
 )
 
 // Options configure a Server. Zero limits mean the defaults.
@@ -32,15 +63,141 @@ type Options struct {
 	// Version is what /dev and /health report.
 	Version string
 	Logger  *slog.Logger
+	// MaxBody bounds a request body in bytes, also after decompression.
+	MaxBody int
+	// MaxConnections bounds the open connections.
+	MaxConnections int
 }
 
 // Server answers all requests of the main port.
 type Server struct {
-	opts Options
+	opts   Options
+	log    *slog.Logger
+	routes *router
+	http   *fasthttp.Server
+	auth   keyCheck
+	// draining is set by Shutdown; /ready then tells load balancers to go elsewhere.
+	draining atomic.Bool
 }
 
-// NewServer returns a server; Handler is its entry.
-func NewServer(o Options) *Server { return &Server{opts: o} }
+// NewServer returns a server; Handler is its entry, Serve its loop.
+func NewServer(o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Mode == "" {
+		o.Mode = ModeDev
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	s := &Server{opts: o, log: o.Logger, routes: newRouter(), auth: newKeyCheck(o.SigningKey)}
+	s.opsRoutes(s.routes)
+	s.ingestRoutes(s.routes)
+	s.invokeRoutes(s.routes)
+	s.registerRoutes(s.routes)
+	s.checkpointRoutes(s.routes)
+	s.runsRoutes(s.routes)
+	s.signalsRoutes(s.routes)
+	s.realtimeRoutes(s.routes)
+	s.http = &fasthttp.Server{
+		Handler:               s.Handler,
+		ErrorHandler:          s.badRequest,
+		ReadTimeout:           readTimeout,
+		IdleTimeout:           idleTimeout,
+		MaxRequestBodySize:    o.MaxBody,
+		Concurrency:           o.MaxConnections,
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		DisablePreParseMultipartForm: true,
+		CloseOnShutdown:              true,
+		Logger:                       httpLogger{o.Logger},
+	}
+	return s
+}
+
+// Serve answers connections of ln until Shutdown or an error of ln. It returns
+// nil after Shutdown.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.http.Serve(ln); err != nil {
+		return fmt.Errorf("api: serve %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown stops to accept connections, lets the requests in flight end, and
+// returns when they have, or with ctx's error when ctx ends first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	if err := s.http.ShutdownWithContext(ctx); err != nil {
+		return fmt.Errorf("api: shutdown: %w", err)
+	}
+	return nil
+}
 
 // Handler routes one request.
-func (s *Server) Handler(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(fasthttp.StatusNotFound) }
+func (s *Server) Handler(ctx *fasthttp.RequestCtx) {
+	defer s.recover(ctx)
+	if s.cors(ctx) {
+		return
+	}
+	ctx.Response.Header.SetCanonical(headerServerKind, kindValue(s.opts.Mode))
+	path := ctx.URI().PathOriginal()
+	n, p := s.routes.find(path)
+	if n == nil {
+		s.unknown(ctx, path)
+		return
+	}
+	if n.signed && !s.auth.ok(ctx) {
+		unauthorized(ctx)
+		return
+	}
+	h := n.handler(ctx.Method())
+	if h == nil {
+		ctx.Response.Header.Set(headerAllow, n.allow)
+		ctx.SetStatusCode(fasthttp.StatusMethodNotAllowed)
+		return
+	}
+	h(ctx, p)
+}
+
+// recover turns a panic of a handler into a 500, so that a bug costs one request
+// and not the process with all its runs.
+func (s *Server) recover(ctx *fasthttp.RequestCtx) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	s.log.Error("a request handler panicked",
+		"method", string(ctx.Method()), "path", string(ctx.Path()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	ctx.ResetBody()
+	publicErr(ctx, fasthttp.StatusInternalServerError, "", "Internal server error")
+}
+
+// badRequest answers what fasthttp could not read as a request.
+func (s *Server) badRequest(ctx *fasthttp.RequestCtx, err error) {
+	status, text := fasthttp.StatusBadRequest, "Error when parsing request"
+	var small *fasthttp.ErrSmallBuffer
+	var netErr net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		status = fasthttp.StatusRequestEntityTooLarge
+		text = fmt.Sprintf("Request body is over the max size: Max %d bytes", s.opts.MaxBody)
+	case errors.As(err, &small):
+		status, text = fasthttp.StatusRequestHeaderFieldsTooLarge, "Request headers are too large"
+	case errors.As(err, &netErr) && netErr.Timeout():
+		status, text = fasthttp.StatusRequestTimeout, "Request timeout"
+	}
+	ctx.Response.Header.SetCanonical(headerServerKind, kindValue(s.opts.Mode))
+	publicErr(ctx, status, "", text)
+}
+
+// httpLogger passes fasthttp's own lines (broken connections and the like) on at
+// debug level: they tell about clients, not about this server.
+type httpLogger struct{ l *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (h httpLogger) Printf(format string, args ...any) { h.l.Debug(fmt.Sprintf(format, args...)) }

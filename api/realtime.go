@@ -1,0 +1,4 @@
+package api
+
+// realtimeRoutes adds the realtime API.
+func (s *Server) realtimeRoutes(*router) {}

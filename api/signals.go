@@ -1,0 +1,4 @@
+package api
+
+// signalsRoutes adds the signal API.
+func (s *Server) signalsRoutes(*router) {}
