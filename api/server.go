@@ -104,14 +104,14 @@ func NewServer(o Options) *Server {
 	s.signalsRoutes(s.routes)
 	s.realtimeRoutes(s.routes)
 	s.http = &fasthttp.Server{
-		Handler:               s.Handler,
-		ErrorHandler:          s.badRequest,
-		ReadTimeout:           readTimeout,
-		IdleTimeout:           idleTimeout,
-		MaxRequestBodySize:    o.MaxBody,
-		Concurrency:           o.MaxConnections,
-		NoDefaultServerHeader: true,
-		NoDefaultContentType:  true,
+		Handler:                      s.Handler,
+		ErrorHandler:                 s.badRequest,
+		ReadTimeout:                  readTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxRequestBodySize:           o.MaxBody,
+		Concurrency:                  o.MaxConnections,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
 		DisablePreParseMultipartForm: true,
 		CloseOnShutdown:              true,
 		Logger:                       httpLogger{o.Logger},
