@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ingot/engine/expr"
+	"ingot/internal/cron"
 	"ingot/internal/ids"
 )
 
@@ -77,6 +78,8 @@ type Trigger struct {
 	If *expr.Expr
 	// Cron is the schedule as written, with its TZ= prefix.
 	Cron string
+	// Schedule is Cron parsed; nil for an event trigger.
+	Schedule *cron.Schedule
 	// Jitter is the largest random delay of a cron start; 0 is none.
 	Jitter time.Duration
 }
