@@ -78,3 +78,25 @@ func appendNumber(dst, num []byte) (out []byte, ok bool) {
 	}
 	return AppendFloat(dst, f), true
 }
+
+// AppendText adds the text that a canonical JSON string spells, given without
+// its quotes.
+func AppendText(dst, s []byte) []byte {
+	for i := 0; i < len(s); {
+		if s[i] != '\\' {
+			from := i
+			for i < len(s) && s[i] != '\\' {
+				i++
+			}
+			dst = append(dst, s[from:i]...)
+			continue
+		}
+		dst = utf8.AppendRune(dst, rune(unitAt(s[i:]).hi))
+		if s[i+1] == 'u' {
+			i += 6
+		} else {
+			i += 2
+		}
+	}
+	return dst
+}

@@ -111,6 +111,29 @@ func TestAppendString(t *testing.T) {
 	}
 }
 
+func TestAppendText(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"", "plain", "ü€😀", "\x00\x1f\b\f\n\r\t\"\\/\x7f", "\\u0041"} {
+		raw := AppendString(nil, s)
+		if got := AppendText([]byte("x"), raw[1:len(raw)-1]); string(got) != "x"+s {
+			t.Errorf("%q: got %q", s, got)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	keys := []string{"", "\r", "1", "a", "aa", "b", "\u0080", "ö", "€", "\ud7ff", "😀", "😁", "\U0010ffff", "\ue000", "\ufb33", "\uffff"}
+	for i, a := range keys {
+		for j, b := range keys {
+			got := Compare(a, b)
+			if (got < 0) != (i < j) || (got > 0) != (i > j) {
+				t.Errorf("Compare(%q, %q) = %d", a, b, got)
+			}
+		}
+	}
+}
+
 func TestAllocs(t *testing.T) {
 	in := []byte(`{"data":{"n":1,"f":0.25,"s":"text with é and \n","l":[1,2,3,true,null]},"id":"01K1V7Q2JZ3T9A8B7C6D5E4F3G","name":"demo/hi","ts":1754300000000,"user":{}}`)
 	canon, err := Append(nil, in)

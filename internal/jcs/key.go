@@ -1,6 +1,28 @@
 package jcs
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Compare orders two texts by their UTF-16 code units, as keys are sorted. Both
+// must be valid UTF-8.
+func Compare(a, b string) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	// UTF-8 has the same order, except that code units of surrogate pairs (lead
+	// byte F0 and above) are below U+E000 to U+FFFF (lead bytes EE and EF). Two
+	// differing bytes below EE are in order even inside a character.
+	if i < n && (a[i] >= 0xee) && (b[i] >= 0xee) {
+		if (a[i] >= 0xf0) != (b[i] >= 0xf0) {
+			return int(b[i]) - int(a[i])
+		}
+	}
+	return strings.Compare(a[i:], b[i:])
+}
 
 // compareKeys orders two keys, given as the canonical text between their
 // quotes, by the UTF-16 code units of what they spell.
