@@ -76,8 +76,11 @@ type Server struct {
 	routes *router
 	http   *fasthttp.Server
 	auth   keyCheck
+	keys   eventKeys
 	// draining is set by Shutdown; /ready then tells load balancers to go elsewhere.
 	draining atomic.Bool
+	// lastOverload is the unix second of the last line about refused events.
+	lastOverload atomic.Int64
 }
 
 // NewServer returns a server; Handler is its entry, Serve its loop.
@@ -94,7 +97,7 @@ func NewServer(o Options) *Server {
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
-	s := &Server{opts: o, log: o.Logger, routes: newRouter(), auth: newKeyCheck(o.SigningKey)}
+	s := &Server{opts: o, log: o.Logger, routes: newRouter(), auth: newKeyCheck(o.SigningKey), keys: newEventKeys(o.EventKeys)}
 	s.opsRoutes(s.routes)
 	s.ingestRoutes(s.routes)
 	s.invokeRoutes(s.routes)

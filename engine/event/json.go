@@ -22,7 +22,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 		dst = appendString(dst, e.ID)
 	} else {
 		dst = append(dst, '"')
-		dst = e.appendInternalID(dst)
+		dst = e.AppendInternalID(dst)
 		dst = append(dst, '"')
 	}
 	if len(e.Sessions) > 0 {
@@ -43,8 +43,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendInternalID appends the text of the internal id, 26 characters.
-func (e *Event) appendInternalID(dst []byte) []byte {
+// AppendInternalID appends the text of the internal id, 26 characters.
+func (e *Event) AppendInternalID(dst []byte) []byte {
 	n := len(dst)
 	dst = append(dst, "00000000000000000000000000"...)
 	_ = e.InternalID.MarshalTextTo(dst[n:]) // fails only for a wrong length
