@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,15 +53,14 @@ type Snapshot struct {
 	Generation uint64
 	// Apps also has the archived ones.
 	Apps map[ids.UUID]*App
-	// Active are the functions that can be started, in the order of their first registration.
+	// Active are the functions that can be started, ordered by slug.
 	Active []*function.Function
 	// ByID also has the archived functions: their running runs continue.
 	ByID map[ids.UUID]*function.Function
-	// BySlug has the active functions.
+	// BySlug has the active functions. Slugs begin with the app's name by
+	// convention only: of two apps with one slug the last by name is found.
 	BySlug map[string]*function.Function
 
-	// order is the position of each function in the order of first registration.
-	order map[ids.UUID]uint64
 	// archived holds when a function that is not active was archived.
 	archived map[ids.UUID]time.Time
 }
@@ -90,12 +91,7 @@ func (s *Snapshot) index() {
 		}
 	}
 	slices.SortFunc(s.Active, func(a, b *function.Function) int {
-		if x, y := s.order[a.ID], s.order[b.ID]; x < y {
-			return -1
-		} else if x > y {
-			return 1
-		}
-		return 0
+		return cmp.Or(strings.Compare(a.Slug, b.Slug), strings.Compare(a.AppName, b.AppName))
 	})
 	s.BySlug = make(map[string]*function.Function, len(s.Active))
 	for _, f := range s.Active {
@@ -123,7 +119,6 @@ func OpenCatalog(ps PartitionStore) (*Catalog, error) {
 		Generation: 1,
 		Apps:       map[ids.UUID]*App{},
 		ByID:       map[ids.UUID]*function.Function{},
-		order:      map[ids.UUID]uint64{},
 		archived:   map[ids.UUID]time.Time{},
 	}
 	if err := loadCatalog(ps, s); err != nil {
@@ -197,27 +192,21 @@ func (c *Catalog) commit(tx *Tx) error {
 // Tx is a change of the catalog in progress. It is valid only during Update.
 type Tx struct {
 	next      *Snapshot
-	nextOrder uint64
 	dirtyApps map[ids.UUID]struct{}
 	dirtyFns  map[ids.UUID]struct{}
 }
 
 func newTx(s *Snapshot) *Tx {
-	tx := &Tx{
+	return &Tx{
 		next: &Snapshot{
 			Generation: s.Generation,
 			Apps:       maps.Clone(s.Apps),
 			ByID:       maps.Clone(s.ByID),
-			order:      maps.Clone(s.order),
 			archived:   maps.Clone(s.archived),
 		},
 		dirtyApps: map[ids.UUID]struct{}{},
 		dirtyFns:  map[ids.UUID]struct{}{},
 	}
-	for _, n := range s.order {
-		tx.nextOrder = max(tx.nextOrder, n+1)
-	}
-	return tx
 }
 
 // App returns the app with the id, or nil. It must not be changed; see PutApp.
@@ -233,10 +222,13 @@ func (tx *Tx) Apps(fn func(*App) bool) {
 }
 
 // AppByName returns the app with the name, preferring an active one, or nil.
-func (tx *Tx) AppByName(name string) *App {
+func (tx *Tx) AppByName(name string) *App { return appByName(tx.next.Apps, name) }
+
+func appByName(apps map[ids.UUID]*App, name string) *App {
 	var found *App
-	for _, a := range tx.next.Apps {
-		if a.Name == name && (found == nil || a.Active()) {
+	for _, a := range apps {
+		// Durable endpoints may have any domain as name; they register elsewhere.
+		if a.Name == name && a.Method != MethodAPI && (found == nil || a.Active()) {
 			found = a
 		}
 	}
@@ -277,10 +269,6 @@ func (tx *Tx) Functions(app ids.UUID) []*function.Function {
 
 // PutFunction inserts or replaces a function, which becomes active.
 func (tx *Tx) PutFunction(f *function.Function) {
-	if _, known := tx.next.order[f.ID]; !known {
-		tx.next.order[f.ID] = tx.nextOrder
-		tx.nextOrder++
-	}
 	delete(tx.next.archived, f.ID)
 	tx.next.ByID[f.ID] = f
 	tx.dirtyFns[f.ID] = struct{}{}

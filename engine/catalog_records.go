@@ -35,7 +35,6 @@ type functionRecord struct {
 	Version  int             `json:"fv"`
 	Driver   function.Driver `json:"driver"`
 	Method   string          `json:"method,omitempty"`
-	Order    uint64          `json:"order"`
 	Archived time.Time       `json:"archived,omitzero"`
 	Config   json.RawMessage `json:"config"`
 }
@@ -61,7 +60,7 @@ func putFunction(b Batch, s *Snapshot, id ids.UUID) error {
 	f := s.ByID[id]
 	value, err := json.Marshal(functionRecord{
 		V: catalogVersion, ID: f.ID, AppID: f.AppID, AppName: f.AppName, Version: f.Version, Driver: f.Driver,
-		Method: f.Method, Order: s.order[id], Archived: s.archived[id], Config: f.Config,
+		Method: f.Method, Archived: s.archived[id], Config: f.Config,
 	})
 	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Slug, err)
@@ -117,7 +116,6 @@ func loadCatalogRecord(s *Snapshot, key, value []byte) error {
 		}
 		f.Driver, f.Method = r.Driver, r.Method
 		s.ByID[r.ID] = f
-		s.order[r.ID] = r.Order
 		if !r.Archived.IsZero() {
 			s.archived[r.ID] = r.Archived
 		}

@@ -54,6 +54,17 @@ func (r *RegisterRequest) Connects() bool {
 	return json.Unmarshal(r.Capabilities, &capabilities) == nil && capabilities.Connect == "v1"
 }
 
+// Platform is where the app says it runs ("vercel", …); empty if it does not.
+func (r *RegisterRequest) Platform() string {
+	var headers struct {
+		Platform string `json:"platform"`
+	}
+	if json.Unmarshal(r.Headers, &headers) != nil {
+		return ""
+	}
+	return headers.Platform
+}
+
 // SDKFunction is one element of `functions`.
 type SDKFunction struct {
 	Name        string          `json:"name"`
