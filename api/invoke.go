@@ -14,8 +14,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// engineTimeout bounds the wait for the engine to make a request's effect durable.
-const engineTimeout = 30 * time.Second
+// sendTimeout bounds the wait for the engine to make a request's effect durable.
+const sendTimeout = 30 * time.Second
 
 // invokeRoutes adds the invoke API (spec 02 §4). Like the reference it asks for
 // no key in any mode.
@@ -51,7 +51,7 @@ func (s *Server) invoke(ctx *fasthttp.RequestCtx, p params) {
 	if len(e.ID) == 0 && !e.Seeded {
 		e.ID = []byte(ids.New(now).String())
 	}
-	wait, cancel := context.WithTimeout(context.Background(), engineTimeout)
+	wait, cancel := context.WithTimeout(context.Background(), sendTimeout)
 	defer cancel()
 	if err := s.opts.Engine.Send(wait, &e); err != nil {
 		s.invokeErr(ctx, err)
