@@ -1,0 +1,384 @@
+package golden
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Replay plays one scenario against a server.
+type Replay struct {
+	s      *Scenario
+	server string // host:port
+	b      *Bindings
+	t      *timeline
+	app    string
+	// parallel is set if the scenario runs steps beside each other: then the order
+	// in which they complete is a race, in the reference too.
+	parallel bool
+
+	mu       sync.Mutex
+	problems []string
+	extra    int
+	seen     []Event // internal events, as the recorder saw them
+}
+
+// patience is how long after its recorded time a call may come: the default, and
+// that of the files whose times are random or follow the wall clock.
+func patience(file string) time.Duration {
+	switch file {
+	case "runs/retry-default-backoff.json", "runs/cron-minute.json":
+		return 62 * time.Second
+	}
+	return 6 * time.Second
+}
+
+// NewReplay starts the scripted app of a scenario; Play plays it.
+func NewReplay(s *Scenario) (*Replay, func(), error) {
+	r := &Replay{s: s, b: NewBindings(), t: newTimeline(s.Exchanges, patience(s.File))}
+	addr, stop, err := listen(r.serve)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.app = addr
+	closed, err := closedPort()
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	for name, v := range map[string]string{
+		"<APP>": addr, "<APP-DIRECT>": addr, "<UPSTREAM>": addr,
+		"<APP:escaped>": url.QueryEscape(addr), "<CLOSED>": closed,
+	} {
+		r.b.Set(name, v)
+	}
+	for i := range s.Exchanges {
+		e := &s.Exchanges[i]
+		if roleOf(e) == roleCall && !strings.HasSuffix(e.Request.Path, "stepId=step") || e.Response != nil && strings.Count(e.Response.Body.Raw, `"op":`) > 1 {
+			r.parallel = true
+		}
+	}
+	return r, stop, nil
+}
+
+// closedPort returns an address where nothing listens.
+func closedPort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// AppURL fills the app's address into a flag or URL of the recording.
+func (r *Replay) AppURL(template string) string { return r.b.Expand(template, time.Now()) }
+
+// Functions returns the ids of the functions that the scenario registers.
+func (r *Replay) Functions() []string {
+	var ids []string
+	for _, m := range r.t.moments {
+		if m.role != roleClient || !strings.HasPrefix(m.Request.Path, "/fn/register") {
+			continue
+		}
+		var body struct {
+			Functions []struct {
+				ID string `json:"id"`
+			} `json:"functions"`
+		}
+		if json.Unmarshal([]byte(m.Request.Body.Raw), &body) == nil {
+			for _, f := range body.Functions {
+				ids = append(ids, f.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// Begin starts the scenario's clock. A server that calls the app by itself (-u)
+// may be started after it.
+func (r *Replay) Begin() { r.t.begin() }
+
+// Play replays against the server at host:port and returns what differed.
+func (r *Replay) Play(server string) []string {
+	r.server = server
+	r.b.Set("<SERVER>", server)
+	var wg sync.WaitGroup
+	for _, m := range r.t.moments {
+		if m.role == roleClient {
+			wg.Go(func() {
+				defer m.finish()
+				r.t.beforeRequest(m)
+				r.send(m)
+			})
+		}
+	}
+	for _, m := range r.t.moments {
+		if m.role != roleCall {
+			continue
+		}
+		if !r.t.await(m.arrived, m.At) {
+			r.problem("call %d (%s) did not come", m.Seq, describe(m))
+			continue
+		}
+		r.t.await(m.done, m.until())
+	}
+	wg.Wait()
+	r.settle()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.extra > 0 {
+		r.problems = append(r.problems, fmt.Sprintf("%d calls that were not recorded", r.extra))
+	}
+	return r.problems
+}
+
+func (r *Replay) problem(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+func describe(m *moment) string {
+	return fmt.Sprintf("%s %s", m.Request.Method, m.Request.Path)
+}
+
+// client sends the requests of the recording. It asks for no compression of its own.
+var client = &http.Client{
+	Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+	CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	},
+}
+
+// send makes one recorded request and compares the answer.
+func (r *Replay) send(m *moment) {
+	text, err := m.Request.Body.Text()
+	if err != nil {
+		r.problem("request %d: %v", m.Seq, err)
+		return
+	}
+	at := sendTime(r.s.File, m.Seq, time.Now())
+	if m.Request.Body.Base64 == "" {
+		text = r.b.Expand(text, at)
+	}
+	target := "http://" + r.server + r.b.Expand(m.Request.Path, at)
+	req, err := http.NewRequest(m.Request.Method, target, strings.NewReader(text))
+	if err != nil {
+		r.problem("request %d: %v", m.Seq, err)
+		return
+	}
+	for _, name := range m.Request.Headers.Names() {
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		if hopHeaders[canonical] || canonical == "Host" || canonical == "Accept-Encoding" {
+			continue
+		}
+		for _, v := range m.Request.Headers[name] {
+			req.Header[name] = append(req.Header[name], r.b.Expand(v, at))
+		}
+	}
+	m.arrive()
+	res, err := client.Do(req)
+	if err != nil {
+		r.problem("request %d (%s): %v", m.Seq, describe(m), err)
+		return
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.problem("request %d (%s): %v", m.Seq, describe(m), err)
+		return
+	}
+	var diffs []string
+	if res.StatusCode != m.Response.Status {
+		diffs = append(diffs, fmt.Sprintf("status: recorded %d, got %d %q", m.Response.Status, res.StatusCode, clip(string(body))))
+	} else {
+		diffs = append(compareBody(&m.Response.Body, body, r.b, nil),
+			compareHeader(m.Response.Headers, Header(res.Header), r.b, false)...)
+	}
+	for _, d := range diffs {
+		r.problem("answer to request %d (%s): %s", m.Seq, describe(m), d)
+	}
+}
+
+// sendTime is the time that a request's time placeholders stand for. Two scenarios
+// send events from another time than now; the recording lost by how much, its
+// effects (and its title) tell.
+func sendTime(file string, seq int, now time.Time) time.Time {
+	switch {
+	case file == "runs/ts-future.json":
+		return now.Add(4 * time.Second)
+	case file == "runs/debounce-ts-order.json" && seq == 2:
+		return now.Add(-10 * time.Second)
+	}
+	return now
+}
+
+// serve answers a call of the server.
+func (r *Replay) serve(ctx *fasthttp.RequestCtx) {
+	c := readCall(ctx)
+	m := r.match(c)
+	if m == nil {
+		r.mu.Lock()
+		r.extra++
+		first := r.extra == 1
+		r.mu.Unlock()
+		if first {
+			r.problem("call that was not recorded: %s %s %s", c.method, c.path, clip(string(c.body)))
+		}
+		ctx.Response.Header.Set("X-Inngest-SDK", "js:v4.24.0")
+		ctx.Response.Header.Set("X-Inngest-No-Retry", "true")
+		ctx.SetStatusCode(http.StatusBadRequest)
+		return
+	}
+	defer m.finish()
+	r.t.late(m.At)
+	r.t.beforeAnswer(m)
+	if err := write(ctx, m.Response, r.b, r.answerTime(m)); err != nil {
+		r.problem("call %d: %v", m.Seq, err)
+	}
+}
+
+// answerTime is the time that an answer's time placeholders stand for: where a step
+// sleeps until a date, the recorded time of the same run's next call.
+func (r *Replay) answerTime(m *moment) time.Time {
+	run := m.Request.Headers.Get("X-Run-Id")
+	for _, o := range r.t.moments {
+		if o.role == roleCall && o.Seq > m.Seq && o.At > m.until() && o.Request.Headers.Get("X-Run-Id") == run {
+			return r.t.when(o.At)
+		}
+	}
+	return time.Now()
+}
+
+// match finds the recorded call that an actual one is, compares the two, and marks
+// it as made; nil if none is left.
+func (r *Replay) match(c *call) *moment {
+	r.awaitAnswers()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	type candidate struct {
+		m     *moment
+		score int
+	}
+	var candidates []candidate
+	for _, m := range r.t.moments {
+		if m.role != roleCall || isClosed(m.arrived) {
+			continue
+		}
+		var diffs []string
+		if r.b.try(func() bool { diffs = r.compare(m, c); return diffs == nil }) {
+			m.arrive()
+			return m
+		}
+		if sameTarget(m.Request.Path, c.path) {
+			candidates = append(candidates, candidate{m, score(diffs)})
+		}
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	sort.SliceStable(candidates, func(i, j int) bool { return candidates[i].score < candidates[j].score })
+	m := candidates[0].m
+	m.arrive()
+	for _, d := range r.compare(m, c) {
+		r.problems = append(r.problems, fmt.Sprintf("call %d (%s): %s", m.Seq, describe(m), d))
+	}
+	return m
+}
+
+// sameTarget says that two paths name the same function and step.
+func sameTarget(want, got string) bool {
+	w, err1 := url.ParseRequestURI(placeholderForm.ReplaceAllString(want, ""))
+	g, err2 := url.ParseRequestURI(got)
+	if err1 != nil || err2 != nil {
+		return want == got
+	}
+	return w.Query().Get("fnId") == g.Query().Get("fnId") && w.Query().Get("stepId") == g.Query().Get("stepId")
+}
+
+// score weighs differences: another run or event is another call, another attempt
+// or memo probably too, a header is a difference in the same call.
+func score(diffs []string) int {
+	n := len(diffs)
+	for _, d := range diffs {
+		switch {
+		case strings.HasPrefix(d, "body.ctx.run_id"), strings.HasPrefix(d, "body.event"):
+			n += 1000
+		case strings.HasPrefix(d, "body.ctx.attempt"), strings.HasPrefix(d, "body.steps"):
+			n += 100
+		}
+	}
+	return n
+}
+
+// awaitAnswers waits (2 s at most) until no request is in flight whose answer was
+// recorded earlier than the next call: its answer names the ids that the call carries.
+func (r *Replay) awaitAnswers() {
+	deadline := time.Now().Add(2 * time.Second)
+	next := int64(1 << 62)
+	for _, m := range r.t.moments {
+		if m.role == roleCall && !isClosed(m.arrived) {
+			next = m.At
+			break
+		}
+	}
+	for _, m := range r.t.moments {
+		if m.role != roleClient || m.until() > next || !isClosed(m.arrived) {
+			continue
+		}
+		select {
+		case <-m.done:
+		case <-time.After(time.Until(deadline)):
+		}
+	}
+}
+
+// compare returns the differences between a recorded and an actual call.
+func (r *Replay) compare(m *moment, c *call) []string {
+	var diffs []string
+	if m.Request.Method != c.method {
+		diffs = append(diffs, fmt.Sprintf("method: recorded %s, got %s", m.Request.Method, c.method))
+	}
+	if err := r.b.Match(m.Request.Path, c.path); err != nil {
+		diffs = append(diffs, "path: "+err.Error())
+	}
+	unordered := func(path string) bool { return r.parallel && path == "body.ctx.stack.stack" }
+	diffs = append(diffs, compareBody(&m.Request.Body, c.body, r.b, unordered)...)
+	diffs = append(diffs, compareHeader(m.Request.Headers, c.header, r.b, true)...)
+	if d := checkQueueRef(c.body); d != "" {
+		diffs = append(diffs, d)
+	}
+	return diffs
+}
+
+// checkQueueRef checks that ctx.qi_id is made of ctx.job_id.
+func checkQueueRef(body []byte) string {
+	if !bytes.HasPrefix(body, []byte(`{"ctx":`)) {
+		return ""
+	}
+	var in struct {
+		Ctx struct {
+			JobID string `json:"job_id"`
+			Ref   string `json:"qi_id"`
+		} `json:"ctx"`
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return "" // the comparison of the bodies tells
+	}
+	if want := base64.StdEncoding.EncodeToString([]byte(in.Ctx.JobID + "::default")); in.Ctx.Ref != want && in.Ctx.JobID != "" {
+		return fmt.Sprintf("body.ctx.qi_id: %s is not %s", in.Ctx.Ref, want)
+	}
+	return ""
+}

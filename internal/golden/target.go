@@ -1,0 +1,111 @@
+package golden
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Build compiles the server into dir and returns the binary's path. It must run
+// inside the module.
+func Build(ctx context.Context, dir string) (string, error) {
+	bin := filepath.Join(dir, "ingot")
+	if runtime.GOOS == "windows" {
+		bin += ".exe"
+	}
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "ingot/cmd/ingot").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building the server: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+// Server is a running server under test.
+type Server struct {
+	// Addr is its host:port.
+	Addr string
+	// Log is the file that it logs to.
+	Log  string
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// Start runs a server of its own data directory, below dir, on a free port, and
+// waits until it answers.
+func Start(ctx context.Context, bin, dir, mode string, flags ...string) (*Server, error) {
+	addr, err := closedPort()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Addr: addr, Log: filepath.Join(dir, "server.log"), done: make(chan error, 1)}
+	log, err := os.Create(s.Log)
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{mode, "--host", "127.0.0.1", "--port", port, "--json"}, flags...)
+	s.cmd = exec.CommandContext(ctx, bin, args...)
+	s.cmd.Dir = dir
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the server: %w", err)
+	}
+	go func() {
+		s.done <- s.cmd.Wait()
+		_ = log.Close()
+	}()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-s.done:
+			s.done <- err
+			return nil, fmt.Errorf("the server ended: %v\n%s", err, s.Tail())
+		default:
+		}
+		res, err := client.Get("http://" + addr + "/health")
+		if err != nil {
+			continue
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return s, nil
+		}
+	}
+	s.Stop()
+	return nil, fmt.Errorf("the server does not answer\n%s", s.Tail())
+}
+
+// Stop ends the server, at once if it does not end by itself within 5 s.
+func (s *Server) Stop() {
+	_ = s.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-s.done:
+	case <-time.After(5 * time.Second):
+		_ = s.cmd.Process.Kill()
+		<-s.done
+	}
+}
+
+// Tail returns the end of the server's log.
+func (s *Server) Tail() string {
+	raw, err := os.ReadFile(s.Log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	if len(lines) > 15 {
+		lines = lines[len(lines)-15:]
+	}
+	return strings.Join(lines, "\n")
+}
