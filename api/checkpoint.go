@@ -1,11 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"ingot/engine"
@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// maxStepOutput bounds the data of one checkpointed step (spec 01 §16.1).
-	maxStepOutput = 4 << 20
 	// maxCheckpointBody bounds a checkpoint of an existing run: the state of a run
 	// is at most 32 MiB, and the rest is what SDKs wrap around it.
 	maxCheckpointBody = 40 << 20
@@ -56,7 +54,7 @@ func (s *Server) checkpointAsync(ctx *fasthttp.RequestCtx, _ params) {
 	if !ok {
 		return
 	}
-	cp := engine.Checkpoint{RunID: c.runID, JobID: jobOf(c.queueItem), Generation: c.generation}
+	cp := engine.Checkpoint{RunID: c.runID, JobID: c.jobID, Generation: c.generation}
 	refusal := checkAsyncOps(c.ops)
 	cp.Ops = c.ops[:refusal.at]
 	if len(cp.Ops) > 0 || refusal.err == nil {
@@ -137,12 +135,6 @@ func checkAsyncOps(ops []engine.Op) opsRefusal {
 				Message: "cannot checkpoint opcode: " + ops[i].Code.String(),
 			}}
 		}
-		if len(ops[i].Data) > maxStepOutput {
-			return opsRefusal{i, &engine.CheckpointError{
-				Status:  fasthttp.StatusRequestEntityTooLarge,
-				Message: "step output exceeds " + strconv.Itoa(maxStepOutput) + " bytes: step " + ops[i].ID,
-			}}
-		}
 	}
 	return opsRefusal{at: len(ops)}
 }
@@ -190,15 +182,15 @@ func (s *Server) engineErr(ctx *fasthttp.RequestCtx, text string, err error) {
 
 // jobOf returns the job id in a qi_id: base64 of `<job id>::<shard>` (spec 01
 // §7.3). What cannot be read names no job.
-func jobOf(queueItem string) string {
-	b, err := base64.StdEncoding.DecodeString(queueItem)
+func jobOf(queueItem []byte) string {
+	var buf [256]byte
+	b, err := base64.StdEncoding.AppendDecode(buf[:0], queueItem)
 	if err != nil {
 		return ""
 	}
-	text := string(b)
-	i := strings.LastIndex(text, "::")
+	i := bytes.LastIndex(b, []byte("::"))
 	if i < 0 {
 		return ""
 	}
-	return text[:i]
+	return string(b[:i])
 }

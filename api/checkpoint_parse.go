@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"ingot/engine"
+	"ingot/transport/wire"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -15,7 +16,7 @@ import (
 // engine needs it.
 type checkpointBody struct {
 	runID      ulid.ULID
-	queueItem  string
+	jobID      string
 	generation int
 	ops        []engine.Op
 }
@@ -40,13 +41,10 @@ func parseCheckpoint(body []byte) (checkpointBody, error) {
 		if err := json.NewDecoder(bytes.NewReader(body)).Decode(&j); err != nil {
 			return checkpointBody{}, err
 		}
-		c, steps = checkpointBody{runID: j.RunID, queueItem: j.QueueItem, generation: j.Generation}, j.Steps
-	}
-	if len(steps) == 0 || string(steps) == "null" {
-		return c, nil
+		c, steps = checkpointBody{runID: j.RunID, jobID: jobOf([]byte(j.QueueItem)), generation: j.Generation}, j.Steps
 	}
 	var err error
-	c.ops, err = parseOps(steps)
+	c.ops, err = wire.ParseOpArray(steps)
 	return c, err
 }
 
@@ -65,11 +63,12 @@ func scanCheckpoint(body []byte) (c checkpointBody, steps []byte, ok bool) {
 		case "qi_id":
 			var text []byte
 			text, good = plainString(f.value)
-			c.queueItem = string(text)
+			c.jobID = jobOf(text)
 		case "generation_id":
 			n, err := strconv.Atoi(unsafe.String(unsafe.SliceData(f.value), len(f.value)))
 			c.generation, good = n, err == nil && plainInt(f.value)
 		case "steps":
+			good = steps == nil
 			steps = f.value // the parser of ops checks it
 		default:
 			good = json.Valid(f.value)

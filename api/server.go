@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ingot/engine"
+	"ingot/internal/realtime"
 
 	"github.com/valyala/fasthttp"
 )
@@ -63,6 +64,11 @@ type Options struct {
 	// Version is what /dev and /health report.
 	Version string
 	Logger  *slog.Logger
+	// TokenSecret signs realtime and run tokens; empty means the reference's known
+	// one in dev, and a random one of this process in start mode.
+	TokenSecret []byte
+	// Realtime is shared with whoever else publishes; nil makes a new one.
+	Realtime *realtime.Hub
 	// MaxBody bounds a request body in bytes, also after decompression.
 	MaxBody int
 	// MaxConnections bounds the open connections.
@@ -76,7 +82,10 @@ type Server struct {
 	routes *router
 	http   *fasthttp.Server
 	auth   keyCheck
-	keys   eventKeys
+	hub    *realtime.Hub
+	// tokenSecret signs realtime and run tokens.
+	tokenSecret []byte
+	keys        eventKeys
 	// draining is set by Shutdown; /ready then tells load balancers to go elsewhere.
 	draining atomic.Bool
 	// lastOverload is the unix second of the last line about refused events.
@@ -135,6 +144,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // returns when they have, or with ctx's error when ctx ends first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
+	s.hub.Close() // ends the connections of subscribers, which would not end by themselves
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		return fmt.Errorf("api: shutdown: %w", err)
 	}
