@@ -2,13 +2,26 @@
 // configurations and waits, with the reference's loose typing and its rules for
 // missing attributes (spec 03 §20), interpolates the triggering event into wait
 // conditions, and finds the equality predicates by which waits are indexed.
+//
+// cel-go parses and type-checks; evaluation is this package's own, over the JSON
+// text of the events. A trigger expression is evaluated for every event of its
+// name, and almost all of them read one or two attributes, so nothing but those
+// is decoded.
+//
+// What the results mean (a key, a priority, "not matched" on error) is up to the
+// callers; no rule of the engine lives here.
 package expr
 
-import "errors"
+import (
+	"fmt"
+	"time"
+)
 
 // Expr is a compiled expression. It is immutable and safe for concurrent use.
 type Expr struct {
-	src string
+	src  string
+	prog *program
+	lits []value
 }
 
 // Source returns the text the expression was compiled from.
@@ -18,38 +31,104 @@ func (e *Expr) Source() string { return e.src }
 type Vars struct {
 	Event map[string]any
 	Async map[string]any
+	// Now is the clock of now(), now_plus() and now_minus(). It is given, so that
+	// evaluation is deterministic.
+	Now time.Time
 }
 
-var errNotBuilt = errors.New("expr: not built")
+// JSON are the same variables as event JSON. Empty text is a missing variable.
+// The text must be valid JSON, and unchanged during the call.
+type JSON struct {
+	Event, Async []byte
+	Now          time.Time
+}
 
 // Compile parses and checks src (cached by source). The error text is the
 // reference's: "error compiling expression: <cel text>".
-func Compile(src string) (*Expr, error) { return nil, errNotBuilt }
-
-// ValidateRestricted applies the policy of cancel conditions (spec 03 §20.6):
-// no macros, only comparison, logic, index and conversions.
-func ValidateRestricted(src string) error { return errNotBuilt }
-
-// Bool evaluates in a boolean context; a non-boolean result is an error.
-func (e *Expr) Bool(v Vars) (bool, error) { return false, errNotBuilt }
-
-// Value evaluates to a plain Go value: nil, bool, int64, uint64, float64,
-// string, []byte, []any, map[string]any.
-func (e *Expr) Value(v Vars) (any, error) { return nil, errNotBuilt }
-
-// Interpolate fixes the values of `event.…` into src and returns an expression
-// text over `async` only (spec 03 §20.5).
-func Interpolate(src string, event map[string]any) (string, error) { return "", errNotBuilt }
-
-// Equality is a predicate `async.<Path> == <Value>` that must hold for the whole
-// expression to be true.
-type Equality struct {
-	// Path is the attribute below async, e.g. ["data","order"].
-	Path []string
-	// Value is a string, float64 or bool.
-	Value any
+func Compile(src string) (*Expr, error) {
+	return compile(src)
 }
 
-// FindEquality returns one such predicate of an interpolated expression, if its
-// shape guarantees one (a top-level == or a conjunct of top-level &&).
-func FindEquality(src string) (Equality, bool) { return Equality{}, false }
+// Bool evaluates in a boolean context; a non-boolean result is an error. An
+// expression that is unknown as a whole is false (spec 03 §20.4).
+func (e *Expr) Bool(v Vars) (bool, error) {
+	c := newCtx(e)
+	defer c.release()
+	c.setVars(v)
+	return c.runBool()
+}
+
+// BoolJSON is Bool over JSON text, without decoding what e does not use.
+func (e *Expr) BoolJSON(v JSON) (bool, error) {
+	c := newCtx(e)
+	defer c.release()
+	c.setJSON(v)
+	return c.runBool()
+}
+
+// Value evaluates to a plain Go value: nil, bool, int64, uint64, float64,
+// string, []byte, []any, map[string]any. Timestamps, durations and types give
+// their text. An expression that is unknown as a whole is false.
+func (e *Expr) Value(v Vars) (any, error) {
+	c := newCtx(e)
+	defer c.release()
+	c.setVars(v)
+	return c.runValue()
+}
+
+// ValueJSON is Value over JSON text.
+func (e *Expr) ValueJSON(v JSON) (any, error) {
+	c := newCtx(e)
+	defer c.release()
+	c.setJSON(v)
+	return c.runValue()
+}
+
+func (c *ctx) setVars(v Vars) {
+	c.roots[rootEvent].m, c.roots[rootAsync].m, c.now = v.Event, v.Async, v.Now
+}
+
+func (c *ctx) setJSON(v JSON) {
+	c.roots[rootEvent].json, c.roots[rootAsync].json, c.now = view(v.Event), view(v.Async), v.Now
+}
+
+func (c *ctx) runBool() (bool, error) {
+	v, err := c.run()
+	switch {
+	case err != nil:
+		return false, err
+	case v.k == kBool:
+		return v.bool(), nil
+	case v.k == kMissing:
+		return false, nil
+	default:
+		return false, fmt.Errorf("returned type %s: expression errored", v.k)
+	}
+}
+
+func (c *ctx) runValue() (out any, err error) {
+	v, err := c.run()
+	if err != nil {
+		return nil, err
+	}
+	return v.toAny()
+}
+
+// run evaluates the whole expression. A panic would be a defect of this package
+// or of cel-go; it must not take the server with it, for expressions and events
+// both come from outside.
+func (c *ctx) run() (v value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("expression errored: internal: %v", p)
+		}
+	}()
+	v = c.prog.root.eval(c)
+	if c.left < 0 {
+		return missing, ErrCost
+	}
+	if v.k == kErr {
+		return missing, fmt.Errorf("expression errored: %w", v.err())
+	}
+	return v, nil
+}
