@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"encoding/base64"
+
+	"ingot/engine/function"
+	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Dispatching jobs and taking their answers.
+
+// JobID is a job's opaque id on the wire (the reference's queue item id).
+func JobID(run ulid.ULID, job uint32) string {
+	var b [20]byte
+	return ids.Hash36(jobKey(b[:0], run, job))
+}
+
+// QueueRef is a job's id as SDKs echo it in checkpoints: base64 of
+// "<job id>::<shard>" (spec 01 §7.3).
+func QueueRef(jobID string) string {
+	return base64.StdEncoding.EncodeToString([]byte(jobID + "::default"))
+}
+
+// mayRun checks the limits that end a run before a call (spec 03 §10.6).
+func (p *partition) mayRun(r *run) bool {
+	fn := p.fn(r)
+	if fn == nil {
+		p.failEarly(r, &runError{name: "Error", message: "the function of this run is not registered any more"})
+		return false
+	}
+	limit := maxSteps
+	if l := p.limits[r.fn]; l != nil && l.steps > 0 {
+		limit = l.steps
+	}
+	if len(r.steps) >= limit {
+		p.failEarly(r, stepLimitError(limit))
+		return false
+	}
+	t := fn.Timeouts
+	if (t.Start > 0 && r.startedAt == 0 && p.now-int64(r.id.Time()) > t.Start.Milliseconds()) ||
+		(t.Finish > 0 && r.startedAt != 0 && p.now-r.startedAt > t.Finish.Milliseconds()) {
+		p.finish(r, RunCancelled, nil, nil)
+		return false
+	}
+	return true
+}
+
+// start notes a run's first call.
+func (p *partition) start(r *run, fn *function.Function) {
+	r.startedAt = p.now
+	p.touch(r)
+	if j := r.jobFor(jobStartTimeout, ""); j != nil {
+		p.removeJob(r, j.id)
+	}
+	if fn.Timeouts.Finish > 0 {
+		p.addJob(r, job{kind: jobFinishTimeout, state: jobTimed, due: p.now + fn.Timeouts.Finish.Milliseconds()})
+	}
+	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
+}
+
+// call dispatches a ready job; its effect leaves with the commit.
+func (p *partition) call(q *fnQueue, r *run, id uint32) {
+	fn := p.fn(r)
+	if r.startedAt == 0 {
+		p.start(r, fn)
+	}
+	j := r.job(id)
+	j.state = jobInFlight
+	if j.kind != jobGateway {
+		j.gen++
+	}
+	ref := CallRef{Partition: p.id, RunID: r.id, Job: j.id, Generation: j.gen}
+	p.calls[ref] = r.fn
+	q.inFlight++
+	if j.kind == jobGateway {
+		p.out.gateways = append(p.out.gateways, &GatewayCall{Ref: ref, FnID: r.fn, AI: j.ai, StepID: j.step, Opts: j.opts})
+		return
+	}
+	var seed [24]byte
+	c := &Call{
+		Ref: ref, Fn: fn, URL: fn.URL,
+		JobID:            JobID(r.id, j.id),
+		RequestID:        ids.Derive(p.now, appendUint32(jobKey(seed[:0], r.id, j.id), j.gen)),
+		StepID:           "step",
+		Attempt:          j.attempt,
+		MaxAttempts:      p.maxAttempts(r),
+		RequestVersion:   r.reqVersion,
+		DisableImmediate: r.forcePlan,
+		Events:           r.events,
+		Steps:            r.steps[:len(r.steps):len(r.steps)],
+		StateSize:        r.stateSize,
+	}
+	if j.kind == jobPlanned {
+		c.StepID = j.step
+	} else if j.step != "" {
+		c.Current = r.find(j.step) + 1
+	}
+	for i := range r.defers {
+		d := &r.defers[i]
+		c.Defers = append(c.Defers, DeferRef{ID: d.id, Abortable: d.state == deferAfterRun})
+	}
+	if s := r.sync; s != nil {
+		c.Sync = &SyncCall{Method: s.method, URL: s.url, ContentType: s.contentType, Body: s.body}
+	}
+	p.out.calls = append(p.out.calls, c)
+}
+
+// answered gives a call's slot back and finds its job. A stale answer (the run
+// has ended, or the job was cancelled meanwhile) gives nil.
+func (p *partition) answered(ref CallRef) (*run, *job) {
+	fn, ok := p.calls[ref]
+	if !ok {
+		return nil, nil
+	}
+	delete(p.calls, ref)
+	q := p.queue(fn)
+	q.inFlight--
+	p.turn(q)
+	r := p.runs[ref.RunID]
+	if r == nil || r.ended {
+		return nil, nil
+	}
+	j := r.job(ref.Job)
+	if j == nil || j.state != jobInFlight || j.gen != ref.Generation {
+		return nil, nil
+	}
+	j.state = jobIdle
+	p.touch(r)
+	return r, j
+}
+
+// result takes the answer of user code (spec 01 §8.1, §11).
+func (p *partition) result(res *Result) {
+	r, j := p.answered(res.Ref)
+	if r == nil {
+		return
+	}
+	switch {
+	case res.Error != "":
+		p.attemptFailed(r, j, res)
+	case res.Ops != nil:
+		p.ops(r, j.id, res)
+	default:
+		p.finish(r, RunCompleted, res.Output, nil)
+	}
+}
+
+// attemptFailed retries a job, or fails the run once its attempts are used up.
+func (p *partition) attemptFailed(r *run, j *job, res *Result) {
+	if !res.NoRetry && j.attempt+1 < p.maxAttempts(r) {
+		p.outbox.add(&Lifecycle{Kind: AttemptFailed, At: p.now, Run: r.id, Fn: r.fn, Step: j.step, Name: res.Error, Attempt: j.attempt, Payload: res.Output})
+		p.retry(r, j, res.RetryAt)
+		return
+	}
+	p.finish(r, RunFailed, res.Output, attemptError(res))
+}
+
+// retry puts a job back for its next attempt, at the given unix ms or after the back-off.
+func (p *partition) retry(r *run, j *job, at int64) {
+	if at == 0 {
+		at = p.now + retryDelay(p.set.retryInterval, j.attempt, r.id, j.id).Milliseconds()
+	}
+	j.attempt++
+	j.state = jobTimed
+	j.due = at
+	p.touch(r)
+	p.schedule(r, at, j.id)
+}
+
+// gatewayResult takes the outcome of an HTTP request made for a step: the memo,
+// or another attempt of the call that asked for it (spec 01 §9.12).
+func (p *partition) gatewayResult(res *GatewayResult) {
+	r, j := p.answered(res.Ref)
+	if r == nil {
+		return
+	}
+	switch {
+	case res.Error == nil:
+		p.resume(r, j, wrap("data", res.Data), StepCompleted)
+	case j.attempt+1 < p.maxAttempts(r):
+		p.outbox.add(&Lifecycle{Kind: StepErrored, At: p.now, Run: r.id, Fn: r.fn, Step: j.step, Name: j.name, Attempt: j.attempt, Payload: res.Error})
+		j.kind, j.step, j.opts = j.origin, j.originStep, nil
+		p.retry(r, j, 0)
+	default:
+		p.resume(r, j, wrap("error", res.Error), StepFailed)
+	}
+}
+
+// wrap returns {"<key>":<value>}; a missing value is null.
+func wrap(key string, value []byte) []byte {
+	if len(value) == 0 {
+		value = jsonNull
+	}
+	b := make([]byte, 0, len(key)+len(value)+5)
+	b = append(b, '{', '"')
+	b = append(b, key...)
+	b = append(b, '"', ':')
+	b = append(b, value...)
+	return append(b, '}')
+}

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"ingot/internal/ids"
+)
+
+// recover loads what a partition keeps in memory: cursors, the first timers and
+// ready entries, the index of waits. It returns messages that had not been
+// delivered. Runs are loaded when they have something to do.
+func (p *partition) recover() ([]sentMessage, error) {
+	p.check(p.store.Get(TableCursor, [][]byte{cursorKey, sentKey}, func(i int, v []byte) {
+		switch {
+		case v == nil:
+		case i == 0:
+			d := decoder{b: v}
+			d.version()
+			for n := range p.cursors {
+				p.cursors[n] = d.uint()
+			}
+			p.check(d.err)
+		case len(v) == 8:
+			p.sent = binary.BigEndian.Uint64(v)
+		}
+	}))
+	var undelivered []sentMessage
+	p.acked = p.sent
+	p.check(p.store.Scan(TableMessage, nil, nil, func(k, v []byte) bool {
+		m, err := decodeMessage(v)
+		if err != nil || len(k) != 8 {
+			p.check(errRecord)
+			return false
+		}
+		seq := binary.BigEndian.Uint64(k)
+		if len(undelivered) == 0 {
+			p.acked = seq - 1
+		}
+		undelivered = append(undelivered, sentMessage{seq, m})
+		return true
+	}))
+	p.check(p.timers.page(p.store))
+	p.recoverQueues()
+	p.recoverWaits()
+	p.recoverOutbox()
+	p.check(p.store.Scan(TableExpiry, nil, nil, func(k, _ []byte) bool {
+		if len(k) >= 8 {
+			p.expireAt = unsortable(binary.BigEndian.Uint64(k))
+		}
+		return false
+	}))
+	return undelivered, p.err
+}
+
+// recoverQueues finds the functions with ready runs, one seek each.
+func (p *partition) recoverQueues() {
+	var from []byte
+	for p.err == nil {
+		var fn ids.UUID
+		found := false
+		p.check(p.store.Scan(TableReady, from, nil, func(k, _ []byte) bool {
+			found = len(k) == 40
+			copy(fn[:], k)
+			return false
+		}))
+		if !found {
+			return
+		}
+		q := p.queue(fn)
+		p.check(q.page(p.store))
+		p.turn(q)
+		if from = prefixEnd(fn[:]); from == nil {
+			return
+		}
+	}
+}
+
+func (p *partition) recoverWaits() {
+	p.check(p.store.Scan(TablePause, nil, nil, func(k, v []byte) bool {
+		d := decoder{b: v}
+		d.version()
+		name, cond := d.str(), d.str()
+		if d.err != nil || len(k) != 20 {
+			p.check(errRecord)
+			return false
+		}
+		ref := waitRef{job: binary.BigEndian.Uint32(k[16:])}
+		copy(ref.run[:], k)
+		p.waits.add(name, ref, cond)
+		p.names.add(name, p.id)
+		return true
+	}))
+}
+
+func (p *partition) recoverOutbox() {
+	o := &p.outbox
+	o.first, o.next = 1, 1
+	p.check(p.store.Scan(TableHistory, nil, nil, func(k, v []byte) bool {
+		if len(k) != 8 {
+			return true
+		}
+		seq := binary.BigEndian.Uint64(k)
+		if len(o.sizes) == 0 {
+			o.first = seq
+		}
+		o.next = seq + 1
+		o.sizes = append(o.sizes, uint32(len(v)))
+		o.bytes += int64(len(v))
+		return true
+	}))
+}
