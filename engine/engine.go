@@ -23,6 +23,9 @@ import (
 var (
 	// ErrRunNotFound says that no active run has the id: it never existed, or it has ended.
 	ErrRunNotFound = errors.New("run not found")
+	// ErrRunEnded says that the run is known to have ended. Which ended runs are known,
+	// and for how long, is the engine's choice; the others are ErrRunNotFound.
+	ErrRunEnded = errors.New("run has ended")
 	// ErrRunExists says that a sync run's id is taken.
 	ErrRunExists = errors.New("run already exists")
 	// ErrStateTooLarge says that a checkpoint would exceed the run's state limit.
@@ -81,7 +84,7 @@ type RunOutput struct {
 type API interface {
 	// Send accepts internal or invocation events, as the event API does for users'.
 	Send(ctx context.Context, events ...*event.Event) error
-	// Cancel ends a run as cancelled. ErrRunNotFound if it is not active.
+	// Cancel ends a run as cancelled. ErrRunEnded or ErrRunNotFound if it is not active.
 	Cancel(ctx context.Context, run ulid.ULID) error
 	// Signal resumes the run that waits for the signal; ok is false if none does.
 	Signal(ctx context.Context, signal string, data []byte) (run ulid.ULID, ok bool, err error)
