@@ -53,13 +53,19 @@ func NewReplay(s *Scenario) (*Replay, func(), error) {
 		return nil, nil, err
 	}
 	r.app = addr
-	closed, err := closedPort()
+	third, stopThird, err := listen(upstream)
 	if err != nil {
 		stop()
 		return nil, nil, err
 	}
+	stopAll := func() { stop(); stopThird() }
+	closed, err := closedPort()
+	if err != nil {
+		stopAll()
+		return nil, nil, err
+	}
 	for name, v := range map[string]string{
-		"<APP>": addr, "<APP-DIRECT>": addr, "<UPSTREAM>": addr,
+		"<APP>": addr, "<APP-DIRECT>": addr, "<UPSTREAM>": third,
 		"<APP:escaped>": url.QueryEscape(addr), "<CLOSED>": closed,
 	} {
 		r.b.Set(name, v)
@@ -70,7 +76,7 @@ func NewReplay(s *Scenario) (*Replay, func(), error) {
 			r.parallel = true
 		}
 	}
-	return r, stop, nil
+	return r, stopAll, nil
 }
 
 // closedPort returns an address where nothing listens.
