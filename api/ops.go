@@ -11,6 +11,7 @@ import (
 func (s *Server) opsRoutes(r *router) {
 	r.handle(fasthttp.MethodGet, "/health", s.health)
 	r.handle(fasthttp.MethodGet, "/ready", s.ready)
+	r.signed(fasthttp.MethodGet, "/dev", s.dev)
 }
 
 const healthBody = `{"status":200,"message":"OK"}` + "\n"

@@ -9,6 +9,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,15 +42,24 @@ const (
 	DefaultMaxConnections = 64 << 10
 )
 
-// Times after which a connection that sends nothing useful is closed.
+// Times after which a connection that does nothing useful is closed.
 const (
-	// readTimeout bounds the arrival of one whole request, so that a client that
-	// sends byte by byte cannot hold a connection for ever. A body of
-	// DefaultMaxBody fits at 18 Mbit/s.
-	readTimeout = 2 * time.Minute
+	// readTimeout bounds the arrival of one request, so that a client that sends
+	// byte by byte cannot hold a connection for ever.
+	readTimeout = 20 * time.Second
+	// bodyTimeout takes its place for bodies above smallBody. DefaultMaxBody fits
+	// at 18 Mbit/s.
+	bodyTimeout = 2 * time.Minute
+	smallBody   = 64 << 10
+	// writeTimeout bounds how long a client may take to read a response.
+	writeTimeout = time.Minute
 	// idleTimeout bounds the pause between two requests of a connection.
 	idleTimeout = 3 * time.Minute
 )
+
+// maxOtherBody bounds the bodies of requests that carry no events. The largest
+// legal one is a checkpoint with a run's whole state, 32 MiB.
+const maxOtherBody = 64 << 20
 
 // Options configure a Server. Zero limits mean the defaults.
 type Options struct {
@@ -69,7 +79,9 @@ type Options struct {
 	TokenSecret []byte
 	// Realtime is shared with whoever else publishes; nil makes a new one.
 	Realtime *realtime.Hub
-	// MaxBody bounds a request body in bytes, also after decompression.
+	// Dev is what /dev tells.
+	Dev DevOptions
+	// MaxBody bounds the body of a request with events in bytes, also after decompression.
 	MaxBody int
 	// MaxConnections bounds the open connections.
 	MaxConnections int
@@ -118,6 +130,7 @@ func NewServer(o Options) *Server {
 	s.http = &fasthttp.Server{
 		Handler:                      s.Handler,
 		ErrorHandler:                 s.badRequest,
+		HeaderReceived:               s.limits,
 		ReadTimeout:                  readTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxRequestBodySize:           o.MaxBody,
@@ -130,6 +143,25 @@ func NewServer(o Options) *Server {
 	}
 	return s
 }
+
+// limits chooses the limits of a request by its header.
+func (s *Server) limits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	c := fasthttp.RequestConfig{MaxRequestBodySize: min(s.opts.MaxBody, maxOtherBody), WriteTimeout: writeTimeout}
+	uri := h.RequestURI()
+	switch {
+	case bytes.HasPrefix(uri, []byte(ingestPrefix)):
+		c.MaxRequestBodySize = s.opts.MaxBody
+	case bytes.HasPrefix(uri, []byte(streamPrefix)):
+		c.WriteTimeout = 0 // these responses have no end
+	}
+	if n := h.ContentLength(); n > smallBody || n < 0 {
+		c.ReadTimeout = bodyTimeout
+	}
+	return c
+}
+
+// streamPrefix begins the paths whose responses are streams.
+const streamPrefix = "/v1/realtime/"
 
 // Serve answers connections of ln until Shutdown or an error of ln. It returns
 // nil after Shutdown.
@@ -198,7 +230,7 @@ func (s *Server) badRequest(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		status = fasthttp.StatusRequestEntityTooLarge
-		text = fmt.Sprintf("Request body is over the max size: Max %d bytes", s.opts.MaxBody)
+		text = "Request body is over the max size"
 	case errors.As(err, &small):
 		status, text = fasthttp.StatusRequestHeaderFieldsTooLarge, "Request headers are too large"
 	case errors.As(err, &netErr) && netErr.Timeout():

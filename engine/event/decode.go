@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -33,11 +34,34 @@ type Meta struct {
 
 var errNoComma = errors.New("expected comma after array element")
 
+var errDepth = fmt.Errorf("event is nested too deeply: Max %d levels", MaxDepth)
+
+// depth returns how deep objects and arrays are nested in b, which is valid.
+func depth(b []byte) int {
+	deepest, d := 0, 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			end, _ := scanString(b, i+1)
+			i = end - 1
+		case '{', '[':
+			d++
+			deepest = max(deepest, d)
+		case '}', ']':
+			d--
+		}
+	}
+	return deepest
+}
+
 // decodeEvent decodes one event that is not plain.
 func decodeEvent(b []byte, e *Event) error {
 	var r raw
 	if err := json.Unmarshal(b, &r); err != nil {
 		return err
+	}
+	if depth(b) > MaxDepth {
+		return errDepth
 	}
 	delete(r.Data, reservedKey)
 	id, seeded := e.InternalID, e.Seeded

@@ -70,6 +70,9 @@ func oracleOne(b []byte) (oracleEvent, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return oracleEvent{}, err
 	}
+	if nesting(b) > MaxDepth {
+		return oracleEvent{}, errDepth
+	}
 	if strings.HasPrefix(strings.ToLower(r.Name), InternalPrefix) {
 		return oracleEvent{}, fmt.Errorf("event name is reserved for internal use: %s", r.Name)
 	}
@@ -111,6 +114,25 @@ func oracleOne(b []byte) (oracleEvent, error) {
 		}
 	}
 	return e, nil
+}
+
+// nesting counts levels with encoding/json's tokens.
+func nesting(b []byte) int {
+	deepest, level := 0, 0
+	d := json.NewDecoder(bytes.NewReader(b))
+	for {
+		tok, err := d.Token()
+		if err != nil {
+			return deepest
+		}
+		switch tok {
+		case json.Delim('{'), json.Delim('['):
+			level++
+			deepest = max(deepest, level)
+		case json.Delim('}'), json.Delim(']'):
+			level--
+		}
+	}
 }
 
 // view decodes a parsed event for the comparison with the oracle's.

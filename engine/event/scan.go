@@ -17,9 +17,9 @@ import (
 // invalid is returned instead of an index.
 const invalid = -1
 
-// maxScanDepth bounds the recursion. encoding/json's own limit is 10000; what is
-// between the two is its to parse.
-const maxScanDepth = 256
+// MaxDepth bounds the nesting of objects and arrays in an event. The reference
+// goes as far as encoding/json, to 10000; canonical JSON (package jcs) does not.
+const MaxDepth = 512
 
 // skipSpace returns the index of the first byte at or after i that is not
 // whitespace; it may be len(b).
@@ -56,7 +56,7 @@ func scanValue(b []byte, i, depth int) int {
 
 // scanObject returns the index after the object whose brace is before b[i].
 func scanObject(b []byte, i, depth int) int {
-	if depth > maxScanDepth {
+	if depth > MaxDepth {
 		return invalid
 	}
 	i = skipSpace(b, i)
@@ -87,7 +87,7 @@ func scanObject(b []byte, i, depth int) int {
 
 // scanArray returns the index after the array whose bracket is before b[i].
 func scanArray(b []byte, i, depth int) int {
-	if depth > maxScanDepth {
+	if depth > MaxDepth {
 		return invalid
 	}
 	i = skipSpace(b, i)

@@ -29,6 +29,8 @@ var oddBodies = []string{
 	`{"name":"a","meta":{"sessions":{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1}}}`, `{"name":"a","meta":{"propagated_sessions":{"a":5}}}`, `{"name":"a","meta":{},"meta":{"sessions":{"a":"b"}}}`,
 	`{"name":"inngest/x"}`, `{"name":"InNgEsT/x"}`, "{\"name\":\"\u0130nngest/x\"}", `{"name":"inngest"}`, `{"name":"inngest-x/y"}`, `{"id":"","name":"x","v":""}`,
 	`{"name":"a","data":{"d":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}}`,
+	`{"name":"a","data":{"d":` + strings.Repeat("[", 510) + strings.Repeat("]", 510) + `}}`,
+	`{"name":"a","data":{"d":` + strings.Repeat("[", 511) + strings.Repeat("]", 511) + `}}`,
 	`[{"name":"a","data":{"d":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}},{"name":"b"}]`,
 	`{"name":"a","data":{"d":` + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + `}}`,
 	"  \n\t[ {\"name\" : \"a\" , \"data\" : { } } , {\"name\":\"b\"} ]  ",
