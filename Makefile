@@ -1,0 +1,66 @@
+# The two commands: `make run` and `make test`. `make help` lists the others.
+# Nothing is installed outside this directory, except by `make deps`, which
+# `make test` calls and which says what it does.
+
+GO          ?= go
+CGO_ENABLED ?= 0
+export CGO_ENABLED
+# Where `make deps` and `make lint` put programs.
+export PATH := $(CURDIR)/.cache/bin:$(PATH)
+
+VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+TOOLS    = $(CURDIR)/.cache/bin
+# What the coverage bar of 85 % is about.
+COVERED  = engine transport storage api
+SEEDS   ?= 2000
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help build run test deps format vet lint cross unit figures fuzz clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
+
+build: ## build bin/ingot
+	@$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ingot ./cmd/ingot
+
+run: build ## build and start the development server; ARGS="…" are its flags
+	@echo "Starting ./bin/ingot dev $(ARGS)"
+	@echo "Next, in another terminal:  go run ./examples/plain-http"
+	@echo "                       or:  cd examples/typescript && npm ci && npm start"
+	@./bin/ingot dev $(ARGS)
+
+test: deps format vet lint cross unit ## install what the tests need, then run all of them
+
+deps: ## install what the tests need: Node.js, the SDKs
+	@.ci/deps
+
+format: ## check that the Go files are formatted
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+
+vet: ## go vet
+	@$(GO) vet ./...
+
+lint: ## staticcheck
+	@test -x $(TOOLS)/staticcheck || GOBIN=$(TOOLS) $(GO) install $(STATICCHECK) || \
+	    echo "staticcheck NOT RUN: $(STATICCHECK) could not be installed"
+	@test ! -x $(TOOLS)/staticcheck || $(TOOLS)/staticcheck ./...
+
+cross: ## compile for every supported system, without cgo
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+	    GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/ingot || exit 1; echo "cross $$os/$$arch ok"; \
+	done; done
+
+# Tests that exceed the limit hang: print where. The race detector needs cgo.
+unit: ## all Go tests with the race detector, and coverage
+	@mkdir -p .cache
+	@CGO_ENABLED=1 INGOT_SIM_SEEDS=$(SEEDS) $(GO) test -race -timeout 15m \
+	    -coverprofile=.cache/cover.out -coverpkg=$$(echo $(foreach d,$(COVERED),./$(d)/...) | tr ' ' ',') ./...
+	@.ci/coverage .cache/cover.out 85 $(COVERED)
+
+figures: ## measure latencies, throughput and memory on this machine
+	@$(GO) run ./internal/e2e/figures $(ARGS)
+
+clean: ## remove what was built
+	@rm -rf bin .cache

@@ -1,0 +1,135 @@
+package rawapp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Process is a server that runs as a process of its own, so that it can be killed.
+type Process struct {
+	URL  string
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+	log  tail
+}
+
+// Build compiles the server into dir and returns the binary's path.
+func Build(ctx context.Context, dir string) (string, error) {
+	bin := filepath.Join(dir, "ingot")
+	if runtime.GOOS == "windows" {
+		bin += ".exe"
+	}
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "ingot/cmd/ingot").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building the server: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+// FreePort finds a port that nobody listens on.
+func FreePort() (int, error) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
+
+// StartProcess runs `bin dev` on port with more flags and returns when it answers.
+func StartProcess(bin string, port int, flags ...string) (*Process, error) {
+	args := append([]string{"dev", "--host", "127.0.0.1", "--port", strconv.Itoa(port), "--no-discovery", "--no-poll"}, flags...)
+	p := &Process{URL: "http://127.0.0.1:" + strconv.Itoa(port), cmd: exec.Command(bin, args...), done: make(chan struct{})}
+	p.cmd.Stderr = &p.log
+	p.cmd.Stdout = &p.log
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", bin, err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		status, _, err := fasthttp.GetTimeout(nil, p.URL+"/health", time.Second)
+		if err == nil && status == fasthttp.StatusOK {
+			return p, nil
+		}
+		select {
+		case <-p.done:
+			return nil, fmt.Errorf("the server ended: %w\n%s", p.err, p.Log())
+		case <-time.After(2 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			p.Kill()
+			return nil, fmt.Errorf("the server does not answer\n%s", p.Log())
+		}
+	}
+}
+
+// Kill ends the process at once, as `kill -9` does, and waits until it is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// Stop asks the process to end (SIGTERM) and returns its error.
+func (p *Process) Stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-time.After(30 * time.Second):
+		p.Kill()
+		return fmt.Errorf("the server did not stop\n%s", p.Log())
+	}
+}
+
+// PID is the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.done }
+
+// Log is the end of what the process wrote.
+func (p *Process) Log() string { return p.log.String() }
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const tailSize = 64 << 10
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf.Write(b)
+	if extra := t.buf.Len() - tailSize; extra > 0 {
+		_, _ = io.CopyN(io.Discard, &t.buf, int64(extra))
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}
