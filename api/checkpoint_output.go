@@ -26,8 +26,8 @@ func (s *Server) checkpointOutput(ctx *fasthttp.RequestCtx, _ params) {
 		publicErr(ctx, fasthttp.StatusUnauthorized, "", "Unable to find run with auth token")
 		return
 	}
-	// ctx ends when the server shuts down, so that waiting clients do not hold it up.
-	wait, cancel := context.WithTimeout(ctx, outputTimeout)
+	// Clients that wait do not hold up the server's end.
+	wait, cancel := context.WithTimeout(s.closing, outputTimeout)
 	defer cancel()
 	out, err := s.opts.Engine.Output(wait, run)
 	switch {

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -97,7 +98,13 @@ type Server struct {
 	hub    *realtime.Hub
 	// tokenSecret signs realtime and run tokens.
 	tokenSecret []byte
-	keys        eventKeys
+	// streams are the connections that handlers have taken over, live those of them
+	// that publish; closing ends when Shutdown begins.
+	streams sync.WaitGroup
+	live    atomic.Int64
+	closing context.Context
+	close   context.CancelFunc
+	keys    eventKeys
 	// draining is set by Shutdown; /ready then tells load balancers to go elsewhere.
 	draining atomic.Bool
 	// lastOverload is the unix second of the last line about refused events.
@@ -118,7 +125,17 @@ func NewServer(o Options) *Server {
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
-	s := &Server{opts: o, log: o.Logger, routes: newRouter(), auth: newKeyCheck(o.SigningKey), keys: newEventKeys(o.EventKeys)}
+	if len(o.TokenSecret) == 0 {
+		o.TokenSecret = newTokenSecret(o.Mode)
+	}
+	if o.Realtime == nil {
+		o.Realtime = realtime.NewHub(realtime.Limits{})
+	}
+	s := &Server{
+		opts: o, log: o.Logger, routes: newRouter(), auth: newKeyCheck(o.SigningKey), keys: newEventKeys(o.EventKeys),
+		hub: o.Realtime, tokenSecret: o.TokenSecret,
+	}
+	s.closing, s.close = context.WithCancel(context.Background())
 	s.opsRoutes(s.routes)
 	s.ingestRoutes(s.routes)
 	s.invokeRoutes(s.routes)
@@ -153,6 +170,7 @@ func (s *Server) limits(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		c.MaxRequestBodySize = s.opts.MaxBody
 	case bytes.HasPrefix(uri, []byte(streamPrefix)):
 		c.WriteTimeout = 0 // these responses have no end
+		hideLiveBody(h)
 	}
 	if n := h.ContentLength(); n > smallBody || n < 0 {
 		c.ReadTimeout = bodyTimeout
@@ -177,10 +195,21 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.hub.Close() // ends the connections of subscribers, which would not end by themselves
+	s.close()
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		return fmt.Errorf("api: shutdown: %w", err)
 	}
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		s.streams.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("api: shutdown: %w", ctx.Err())
+	}
 }
 
 // Handler routes one request.

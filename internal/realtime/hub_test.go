@@ -254,18 +254,14 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-func TestCutText(t *testing.T) {
+func TestWholeText(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		in    string
-		limit int
-		want  int
-	}{
-		{"", 4, 0}, {"abc", 4, 3}, {"abcde", 4, 4}, {"abcé", 4, 3}, {"é", 1, 1},
-		{"ab€", 4, 2}, {"ab\U0001F600", 4, 2}, {"\x80\x80\x80\x80\x80\x80", 4, 4},
+	for in, want := range map[string]int{
+		"": 0, "abc": 3, "ab\u00e9": 4, "ab\xc3": 2, "\xc3": 0, "ab\u20ac": 5, "ab\xe2\x82": 2, "ab\xe2": 2,
+		"a\xf0\x9f\x98": 1, "a\U0001F600": 5, "\x80\x80\x80\x80": 4, "a\xff": 2,
 	} {
-		if got := CutText([]byte(c.in), c.limit); got != c.want {
-			t.Errorf("CutText(%q, %d) = %d, want %d", c.in, c.limit, got, c.want)
+		if got := WholeText([]byte(in)); got != want {
+			t.Errorf("WholeText(%q) = %d, want %d", in, got, want)
 		}
 	}
 }

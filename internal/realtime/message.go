@@ -68,16 +68,17 @@ func Text(text []byte) json.RawMessage {
 	return b
 }
 
-// CutText returns the length of the longest prefix of b with at most limit bytes
-// that does not split a UTF-8 sequence. It is at least 1 unless b is empty.
-func CutText(b []byte, limit int) int {
-	if len(b) <= limit {
-		return len(b)
-	}
-	for n := limit; n > limit-utf8.UTFMax && n > 0; n-- {
-		if utf8.RuneStart(b[n]) {
-			return n
+// WholeText returns the length of b without a UTF-8 sequence that its end cuts
+// off, so that a stream of text can be passed on in pieces.
+func WholeText(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		tail := b[len(b)-n:]
+		if utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				break
+			}
+			return len(b) - n
 		}
 	}
-	return limit // No UTF-8: cut anywhere.
+	return len(b)
 }
