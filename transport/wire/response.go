@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"ingot/engine"
@@ -162,7 +163,7 @@ func (r *Response) unwrapStream() error {
 				break
 			}
 			if isString(value) {
-				r.setHeader(key, []byte(text(value)))
+				r.SetHeader(string(key), text(value))
 			}
 		}
 	}
@@ -174,15 +175,20 @@ func (r *Response) unwrapStream() error {
 	return nil
 }
 
-// setHeader sets one of the headers that have a meaning, by name in any case.
-func (r *Response) setHeader(name, value []byte) {
-	for header, dst := range map[string]*[]byte{
-		"x-inngest-sdk": &r.SDK, "x-inngest-req-version": &r.ReqVersion, "x-inngest-no-retry": &r.NoRetry,
-		"retry-after": &r.RetryAfter, "content-type": &r.ContentType,
-	} {
-		if bytes.EqualFold(name, []byte(header)) {
-			*dst = value
-		}
+// SetHeader sets one of the headers that have a meaning, by its name in any
+// case. Others are ignored.
+func (r *Response) SetHeader(name, value string) {
+	switch strings.ToLower(name) {
+	case "x-inngest-sdk":
+		r.SDK = []byte(value)
+	case "x-inngest-req-version":
+		r.ReqVersion = []byte(value)
+	case "x-inngest-no-retry":
+		r.NoRetry = []byte(value)
+	case "retry-after":
+		r.RetryAfter = []byte(value)
+	case "content-type":
+		r.ContentType = []byte(value)
 	}
 }
 
