@@ -14,6 +14,9 @@ import (
 // MaxStepBytes bounds a step's input and its output, each (spec 01 §16.1).
 const MaxStepBytes = 4 << 20
 
+// ErrStepSize is wrapped by the errors of operations beyond MaxStepBytes.
+var ErrStepSize = errors.New("size is greater than the limit")
+
 var errNoData = errors.New("no response data")
 
 // ParseOps reads the body of a 206: one operation or an array of them (spec 01
@@ -172,10 +175,10 @@ func validateOp(op *engine.Op) error {
 		return fmt.Errorf("OpcodeStepError received without Error field set: %s", op.ID)
 	}
 	if inputSize(op) > MaxStepBytes {
-		return fmt.Errorf("error validating generator opcode %s: step input size is greater than the limit", op.ID)
+		return fmt.Errorf("error validating generator opcode %s: step input %w", op.ID, ErrStepSize)
 	}
 	if len(op.Data) > MaxStepBytes || len(op.Error) > MaxStepBytes {
-		return fmt.Errorf("error validating generator opcode %s: step output size is greater than the limit", op.ID)
+		return fmt.Errorf("error validating generator opcode %s: step output %w", op.ID, ErrStepSize)
 	}
 	return nil
 }
