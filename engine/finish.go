@@ -46,6 +46,7 @@ func (p *partition) delete(r *run) {
 		p.unlink(r, &r.jobs[i])
 	}
 	r.ended = true
+	p.ended.add(r.id)
 	p.touch(r)
 	if r.indexed {
 		p.batch.Delete(TableReady, readyKey(p.key[:0], r.fn, r.score, r.id))
@@ -315,4 +316,36 @@ func (p *partition) storedOutput(id ulid.ULID) (out *RunOutput, err error) {
 		err = d.err
 	}))
 	return out, err
+}
+
+// recentRuns remembers the last runs that ended, so that a caller who is late is
+// told so. It is in memory only; longer answers are the read model's.
+type recentRuns struct {
+	ring []ulid.ULID
+	next int
+	set  map[ulid.ULID]struct{}
+}
+
+const maxRecentRuns = 8192
+
+func (e *recentRuns) add(id ulid.ULID) {
+	if e.set == nil {
+		e.set = make(map[ulid.ULID]struct{})
+	}
+	if len(e.ring) < maxRecentRuns {
+		e.ring = append(e.ring, id)
+	} else {
+		delete(e.set, e.ring[e.next])
+		e.ring[e.next] = id
+		e.next = (e.next + 1) % maxRecentRuns
+	}
+	e.set[id] = struct{}{}
+}
+
+// missing is the error for a run that is not active.
+func (p *partition) missing(id ulid.ULID) error {
+	if _, ok := p.ended.set[id]; ok {
+		return ErrRunEnded
+	}
+	return ErrRunNotFound
 }

@@ -127,7 +127,8 @@ type partition struct {
 	acked    uint64   // messages up to here are delivered and deleted
 	outbox   outbox
 	outputs  map[ulid.ULID][]*request // who waits for a sync run's end
-	expireAt int64                    // when the next expiry entry is due; 0 if unknown
+	ended    recentRuns
+	expireAt int64 // when the next expiry entry is due; 0 if unknown
 
 	// Of the current apply.
 	now          int64

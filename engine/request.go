@@ -56,7 +56,7 @@ func (p *partition) request(req *request) {
 	case reqCancel:
 		r := p.load(req.run)
 		if r == nil {
-			p.answer(req, nil, ErrRunNotFound)
+			p.answer(req, nil, p.missing(req.run))
 			return
 		}
 		p.finish(r, RunCancelled, nil, nil)

@@ -107,14 +107,17 @@ func newRouter(partitions int, names *waitNames, log *slog.Logger) *router {
 // route calls deliver for each partition that ev concerns. ev's memory must stay
 // valid for as long as the commands live.
 func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEvent)) {
-	var text []byte
+	var made []byte
+	text := func() []byte {
+		if made == nil {
+			made = ev.AppendJSON(make([]byte, 0, len(ev.Data)+len(ev.User)+128))
+		}
+		return made
+	}
 	target := func(partition int) *routedEvent {
 		re := r.byPart[partition]
 		if re == nil {
-			if text == nil {
-				text = ev.AppendJSON(make([]byte, 0, len(ev.Data)+len(ev.User)+128))
-			}
-			re = &routedEvent{Event: *ev, json: text}
+			re = &routedEvent{Event: *ev, json: text()}
 			r.byPart[partition] = re
 		}
 		return re
@@ -122,7 +125,7 @@ func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEv
 	if string(ev.Name) == event.NameFunctionInvoked {
 		r.invocation(ev, target)
 	} else {
-		r.triggers(ev, target)
+		r.triggers(ev, text, target)
 	}
 	r.names.partitions(ev.Name, func(i int) { target(i) })
 	for i, re := range r.byPart {
@@ -135,7 +138,7 @@ func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEv
 
 // triggers collects the functions that the event's name and conditions select:
 // each at most once, by the first of its triggers that is true.
-func (r *router) triggers(ev *event.Event, target func(int) *routedEvent) {
+func (r *router) triggers(ev *event.Event, text func() []byte, target func(int) *routedEvent) {
 	r.candidates = r.candidates[:0]
 	r.table.matches(ev.Name, func(refs []triggerRef) { r.candidates = append(r.candidates, refs...) })
 	for i, ref := range r.candidates {
@@ -143,7 +146,7 @@ func (r *router) triggers(ev *event.Event, target func(int) *routedEvent) {
 			continue
 		}
 		fn := r.table.functions[ref.fn]
-		if ref.cond != nil && !r.holds(ref.cond, ev, fn) {
+		if ref.cond != nil && !r.holds(ref.cond, ev, text(), fn) {
 			continue
 		}
 		re := target(functionPartition(fn.ID, r.partitions))
@@ -164,13 +167,10 @@ func (r *router) started(n, fn int) bool {
 
 // holds evaluates a trigger's condition. One that cannot be evaluated is false:
 // the event is not tried again for ever, as it is in the reference.
-func (r *router) holds(cond *expr.Expr, ev *event.Event, fn *function.Function) bool {
-	m, err := ev.Map()
+func (r *router) holds(cond *expr.Expr, ev *event.Event, text []byte, fn *function.Function) bool {
+	ok, err := cond.BoolJSON(expr.JSON{Event: text, Now: time.UnixMilli(ev.ReceivedAt)})
 	if err == nil {
-		var ok bool
-		if ok, err = cond.Bool(expr.Vars{Event: m, Now: time.UnixMilli(ev.ReceivedAt)}); err == nil {
-			return ok
-		}
+		return ok
 	}
 	r.log.Warn("a trigger's condition could not be evaluated; the function is not started",
 		"function", fn.Slug, "event", string(ev.Name), "condition", cond.Source(), "error", err)

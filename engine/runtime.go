@@ -30,6 +30,8 @@ type Config struct {
 	// HistoryBytes per partition (default 64 MiB) while nothing consumes it.
 	History      bool
 	HistoryBytes int64
+	// Now is the clock in unix ms; nil is the wall clock. The simulator has its own.
+	Now func() int64
 	// OnFailure is told once when storage has failed and the engine has stopped.
 	OnFailure func(error)
 }
@@ -180,7 +182,12 @@ func (e *Engine) configure(s *Snapshot) {
 	}
 }
 
-func (e *Engine) now() int64 { return time.Now().UnixMilli() }
+func (e *Engine) now() int64 {
+	if e.conf.Now != nil {
+		return e.conf.Now()
+	}
+	return time.Now().UnixMilli()
+}
 
 // routeEvents follows the write-ahead log.
 func (e *Engine) routeEvents() {

@@ -60,13 +60,7 @@ func (p *partition) interpolate(r *run, cond string) (string, error) {
 	if !usesEvent(cond) {
 		return cond, nil
 	}
-	var m map[string]any
-	if len(r.events) > 0 {
-		if err := json.Unmarshal(r.events[0], &m); err != nil {
-			return "", err
-		}
-	}
-	fixed, err := expr.Interpolate(cond, m)
+	fixed, err := expr.InterpolateJSON(cond, firstEvent(r.events))
 	if err != nil {
 		return "", err
 	}
@@ -142,11 +136,7 @@ func (p *partition) evaluate(cond string, ev *routedEvent) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var m map[string]any
-	if err := json.Unmarshal(ev.json, &m); err != nil {
-		return false, err
-	}
-	return e.Bool(expr.Vars{Async: m, Now: time.UnixMilli(p.now)})
+	return e.BoolJSON(expr.JSON{Async: ev.json, Now: time.UnixMilli(p.now)})
 }
 
 // eventRecord is the body of a msgEvent.

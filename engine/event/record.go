@@ -79,7 +79,7 @@ func DecodeRecord(b []byte, e *Event) (rest []byte, err error) {
 		return nil, fmt.Errorf("%w: length %d, but %d bytes remain", ErrCorrupt, size, len(b))
 	}
 	// The capacity ends with the body, so that appending to a field cannot overwrite the next record.
-	d := decoder{b: b[:size:size]}
+	d := fieldReader{b: b[:size:size]}
 	rest = b[size:]
 	e.Seeded = d.byte()&flagSeeded != 0
 	copy(e.InternalID[:], d.take(16))
@@ -97,14 +97,14 @@ func DecodeRecord(b []byte, e *Event) (rest []byte, err error) {
 	return rest, nil
 }
 
-// decoder reads fields of a record's body; bad stays set after the first that is
+// fieldReader reads fields of a record's body; bad stays set after the first that is
 // not there.
-type decoder struct {
+type fieldReader struct {
 	b   []byte
 	bad bool
 }
 
-func (d *decoder) take(n uint64) []byte {
+func (d *fieldReader) take(n uint64) []byte {
 	if n > uint64(len(d.b)) {
 		d.bad, d.b = true, nil
 		return nil
@@ -114,21 +114,21 @@ func (d *decoder) take(n uint64) []byte {
 	return f
 }
 
-func (d *decoder) byte() byte {
+func (d *fieldReader) byte() byte {
 	if f := d.take(1); f != nil {
 		return f[0]
 	}
 	return 0
 }
 
-func (d *decoder) varint() int64 {
+func (d *fieldReader) varint() int64 {
 	v, n := binary.Varint(d.b)
 	d.skip(n)
 	return v
 }
 
 // field returns the next field, nil if it is empty.
-func (d *decoder) field() []byte {
+func (d *fieldReader) field() []byte {
 	size, n := binary.Uvarint(d.b)
 	d.skip(n)
 	if size == 0 || d.bad {
@@ -137,7 +137,7 @@ func (d *decoder) field() []byte {
 	return d.take(size)
 }
 
-func (d *decoder) skip(n int) {
+func (d *fieldReader) skip(n int) {
 	if n <= 0 {
 		d.bad, d.b = true, nil
 		return

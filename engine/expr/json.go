@@ -1,8 +1,8 @@
 package expr
 
 import (
+	"math/bits"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -21,31 +21,45 @@ func skipSpace(s string, i int) int {
 }
 
 // skipString returns the index after the string that opens at s[i] and whether
-// it has escapes.
+// it has escapes. It looks at eight bytes at a time: most strings of an event are
+// so short that calling IndexByte would cost more.
 func skipString(s string, i int) (end int, escaped bool) {
 	i++
-	for {
-		q := strings.IndexByte(s[min(i, len(s)):], '"')
-		if q < 0 {
-			return len(s), escaped
+	for i+8 <= len(s) {
+		w := load8(s, i)
+		q, b := w^('"'*ones), w^('\\'*ones)
+		// The lowest bit set is at the first quote or backslash.
+		hit := ((q-ones) & ^q | (b-ones) & ^b) & highs
+		if hit == 0 {
+			i += 8
+			continue
 		}
-		q += i
-		b := q
-		for b > i && s[b-1] == '\\' {
-			b--
+		i += bits.TrailingZeros64(hit) >> 3
+		if s[i] == '"' {
+			return i + 1, escaped
 		}
-		if !escaped && strings.IndexByte(s[i:q], '\\') >= 0 {
-			escaped = true
-		}
-		if (q-b)&1 == 0 {
-			return q + 1, escaped
-		}
-		i = q + 1
+		escaped = true
+		i += 2
 	}
+	for i < len(s) {
+		switch s[i] {
+		case '"':
+			return i + 1, escaped
+		case '\\':
+			escaped = true
+			i++
+		}
+		i++
+	}
+	return len(s), escaped
 }
 
-// structural marks the bytes at which skipValue has to look.
-var structural = [256]bool{'"': true, '{': true, '}': true, '[': true, ']': true}
+// load8 compiles to one load where the platform allows.
+func load8(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
 
 // skipValue returns the index after the value that begins at s[i].
 func skipValue(s string, i int) int {
@@ -57,27 +71,7 @@ func skipValue(s string, i int) int {
 		end, _ := skipString(s, i)
 		return end
 	case '{', '[':
-		depth := 0
-		for i < len(s) {
-			if !structural[s[i]] {
-				i++
-				continue
-			}
-			switch s[i] {
-			case '"':
-				i, _ = skipString(s, i)
-				continue
-			case '{', '[':
-				depth++
-			default:
-				depth--
-				if depth == 0 {
-					return i + 1
-				}
-			}
-			i++
-		}
-		return len(s)
+		return skipContainer(s, i)
 	default:
 		for i < len(s) {
 			switch s[i] {
@@ -88,6 +82,85 @@ func skipValue(s string, i int) int {
 		}
 		return i
 	}
+}
+
+// skipContainer returns the index after the object or array that begins at s[i].
+// It takes eight bytes at a time and has no branch per string or number, which
+// would be mispredicted more often than not.
+func skipContainer(s string, i int) int {
+	depth := 0
+	inside := uint64(0) // all highs when s[i] is inside a string
+	for i+8 <= len(s) {
+		w := load8(s, i)
+		if matchBytes(w, '\\') != 0 {
+			var end int
+			if i, end, depth, inside = skipSlowly(s, i, depth, inside); end >= 0 {
+				return end
+			}
+			continue
+		}
+		// Each bit of str tells whether its byte is inside a string: whether the
+		// number of quotes up to it is odd.
+		str := matchBytes(w, '"')
+		str ^= str << 8
+		str ^= str << 16
+		str ^= str << 32
+		str ^= inside
+		inside = (str >> 63) * highs
+		folded := w | 0x20*ones // makes [ ] of { } and leaves nothing else equal to them
+		open, closing := matchBytes(folded, '{')&^str, matchBytes(folded, '}')&^str
+		closed := bits.OnesCount64(closing)
+		if depth > closed {
+			depth += bits.OnesCount64(open) - closed
+			i += 8
+			continue
+		}
+		for m := open | closing; m != 0; m &= m - 1 {
+			bit := m & -m
+			if open&bit != 0 {
+				depth++
+			} else if depth--; depth == 0 {
+				return i + bits.TrailingZeros64(bit)>>3 + 1
+			}
+		}
+		i += 8
+	}
+	_, end, _, _ := skipSlowly(s, i, depth, inside)
+	if end < 0 {
+		return len(s)
+	}
+	return end
+}
+
+// skipSlowly is skipContainer for the next eight bytes or so, for those that have a
+// backslash or are the last. end is -1 if the container goes on after them.
+func skipSlowly(s string, i, depth int, inside uint64) (next, end, newDepth int, newInside uint64) {
+	stop := min(i+8, len(s))
+	for ; i < stop; i++ {
+		switch c := s[i]; {
+		case c == '"':
+			inside ^= highs
+		case inside != 0:
+			if c == '\\' {
+				i++
+			}
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth == 0 {
+				return i, i + 1, 0, 0
+			}
+		}
+	}
+	return i, -1, depth, inside
+}
+
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// matchBytes sets the highest bit of each byte of w that equals c.
+func matchBytes(w uint64, c byte) uint64 {
+	x := w ^ uint64(c)*ones
+	return ^((x&^highs + ^uint64(highs)) | x | ^uint64(highs))
 }
 
 // objectIter walks the members of an object.

@@ -1,0 +1,152 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/bytedance/sonic"
+	"github.com/bytedance/sonic/decoder"
+)
+
+// benchBody returns a request body with one event of about size bytes, or with
+// an array of n of them.
+func benchBody(size, n int) []byte {
+	var b bytes.Buffer
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"name":"shop/order.paid","id":"order-%08d","ts":1790000000000,"data":{"orderId":"o_%08d","amount":1299,"currency":"EUR","paid":true,"items":[`, i, i)
+		start := b.Len()
+		for k := 0; k == 0 || b.Len()-start < size-230; k++ {
+			if k > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `{"sku":"SKU-%05d","title":"A thing with a title of some words","qty":%d,"price":12.5}`, k, k+1)
+		}
+		b.WriteString(`]},"user":{"id":"u_1842"}}`)
+	}
+	if n == 1 {
+		return b.Bytes()
+	}
+	return append(append([]byte{'['}, b.Bytes()...), ']')
+}
+
+func benchBodies() map[string][]byte {
+	return map[string][]byte{"200B": benchBody(200, 1), "1KB": benchBody(1000, 1), "100x1KB": benchBody(1000, 100)}
+}
+
+func BenchmarkParser(b *testing.B) {
+	for _, name := range []string{"200B", "1KB", "100x1KB"} {
+		body := benchBodies()[name]
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			var p Parser
+			var e Event
+			for b.Loop() {
+				p.Reset(body, testNow)
+				for p.Next(&e) {
+				}
+				if p.Err() != nil {
+					b.Fatal(p.Err())
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkScan compares this package's scanner with those of the libraries at
+// hand, over the same bytes. sonic's Skip does not validate what it skips.
+func BenchmarkScan(b *testing.B) {
+	body := benchBody(1000, 1)
+	for _, c := range []struct {
+		name string
+		scan func() bool
+	}{
+		{"this", func() bool { return scanValue(body, 0, 0) == len(body) }},
+		{"encoding-json-valid", func() bool { return json.Valid(body) }},
+		{"sonic-valid", func() bool { return sonic.Valid(body) }},
+		{"sonic-skip", func() bool { _, end := decoder.Skip(body); return end == len(body) }},
+		{"sonic-get-4-fields", func() bool {
+			for _, f := range []string{"name", "id", "ts", "data"} {
+				if _, err := sonic.Get(body, f); err != nil {
+					return false
+				}
+			}
+			return true
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if !c.scan() {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	var p Parser
+	var e Event
+	p.Reset(benchBody(1000, 1), testNow)
+	p.Next(&e)
+	rec := e.AppendRecord(nil)
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		var dst []byte
+		for b.Loop() {
+			dst = e.AppendRecord(dst[:0])
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		var e Event
+		for b.Loop() {
+			if _, err := DecodeRecord(rec, &e); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("json", func(b *testing.B) {
+		b.ReportAllocs()
+		var dst []byte
+		for b.Loop() {
+			dst = e.AppendJSON(dst[:0])
+		}
+	})
+	b.Run("map", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := e.Map(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestParserDoesNotAllocate(t *testing.T) {
+	for name, body := range benchBodies() {
+		var p Parser
+		var e, back Event
+		var rec []byte
+		allocs := testing.AllocsPerRun(100, func() {
+			p.Reset(body, testNow)
+			rec = rec[:0]
+			for p.Next(&e) {
+				rec = e.AppendRecord(rec)
+			}
+			for rest := rec; len(rest) > 0; {
+				rest, _ = DecodeRecord(rest, &back)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+}
