@@ -35,6 +35,8 @@ type PingResult struct {
 	Status int
 	// IsSDK says that an SDK answered.
 	IsSDK bool
+	// Body is the answer's body, cut at 1 MiB.
+	Body []byte
 }
 
 // Ping asks the app at a URL to register itself (spec 01 §5.2). key signs the
@@ -79,6 +81,7 @@ func ping(ctx context.Context, d *dialer, signer *wire.Signer, rawURL, kind stri
 		Error:  pingError(resp.StatusCode, answer),
 		Status: resp.StatusCode,
 		IsSDK:  resp.Header.Get("X-Inngest-Sdk") != "",
+		Body:   answer,
 	}
 }
 

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// fail remembers the first reason why the server cannot go on.
+func (s *Server) fail(err error) {
+	s.failOnce.Do(func() {
+		s.err = err
+		close(s.failed)
+	})
+}
+
+// Close stops taking work, lets calls and requests end for a moment, and closes
+// the data directory. What it cuts off is on disk and goes on at the next start.
+func (s *Server) Close(ctx context.Context) error {
+	s.stopSync()
+	// Apps report steps while they are called, so the HTTP side ends last.
+	draining, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	s.engine.Stop(draining)
+	err := s.api.Shutdown(draining)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = nil // slow clients are cut off
+	}
+	s.wg.Wait()
+	return errors.Join(err, s.release())
+}
+
+// release gives back what is open, also after a start that failed halfway.
+func (s *Server) release() error {
+	var errs []error
+	if s.reach != nil {
+		errs = append(errs, s.reach.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.ln != nil && s.api == nil {
+		errs = append(errs, s.ln.Close())
+	}
+	if s.scratch {
+		if err := os.RemoveAll(s.dir); err != nil {
+			errs = append(errs, fmt.Errorf("removing the temporary data: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"ingot/api"
+	"ingot/engine"
+	"ingot/internal/config"
+	"ingot/storage/pebble"
+	"ingot/transport"
+)
+
+// open starts everything, from the disk up.
+func (s *Server) open(ctx context.Context, cfg Config) error {
+	begin := time.Now()
+	var err error
+	if s.ln, err = listen(cfg); err != nil {
+		return err
+	}
+	if err = s.openStore(cfg); err != nil {
+		return err
+	}
+	system, err := s.store.Partition(engine.SystemPartition)
+	if err != nil {
+		return fmt.Errorf("opening the catalog: %w", err)
+	}
+	catalog, err := engine.OpenCatalog(system)
+	if err != nil {
+		return fmt.Errorf("loading the catalog: %w", err)
+	}
+	s.reach = transport.NewHTTP(transport.Options{Workers: cfg.Workers, Logger: s.log})
+	s.engine, err = engine.New(engine.Config{
+		Store: s.store, Catalog: catalog, Transport: s.reach, Logger: s.log,
+		RetryInterval: cfg.RetryInterval, OnFailure: s.fail,
+	})
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.engine.Start()
+	s.api = api.NewServer(api.Options{
+		Mode: api.ModeDev, Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
+	})
+	s.wg.Go(func() {
+		if err := s.api.Serve(s.ln); err != nil {
+			s.fail(err)
+		}
+	})
+	s.startSyncer(cfg, catalog)
+	s.log.Info("starting server", "addr", s.Addr(), "data", s.dir, "took", time.Since(begin).Round(time.Millisecond))
+	return nil
+}
+
+func (s *Server) openStore(cfg Config) error {
+	if cfg.Ephemeral {
+		dir, err := os.MkdirTemp("", "ingot-")
+		if err != nil {
+			return fmt.Errorf("making a temporary data directory: %w", err)
+		}
+		s.dir, s.scratch = dir, true
+	}
+	policy := pebble.SyncAlways
+	if cfg.Sync == config.SyncInterval {
+		policy = pebble.SyncInterval(syncInterval)
+	}
+	store, err := pebble.Open(s.dir, pebble.Options{Sync: policy, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	s.store = store
+	return nil
+}
+
+// startSyncer keeps the catalog in step with the apps until the server closes.
+func (s *Server) startSyncer(cfg Config, catalog *engine.Catalog) {
+	// The app's own port is worth a look as well (spec 06 §12.1).
+	port, _ := strconv.Atoi(os.Getenv("PORT"))
+	syncer := api.NewSyncer(api.SyncOptions{
+		Catalog: catalog, Client: appClient{s.reach}, URLs: cfg.SDKURLs,
+		Discover: cfg.Discovery, Port: port, Poll: cfg.Poll, Interval: cfg.PollInterval, Logger: s.log,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopSync = cancel
+	s.wg.Go(func() { syncer.Run(ctx) })
+}
+
+// listen takes the port, or the next free one above it, as the reference's dev
+// does (spec 06 §3).
+func listen(cfg Config) (net.Listener, error) {
+	for port := cfg.Port; ; port++ {
+		ln, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			if port != cfg.Port {
+				cfg.Logger.Info("Port conflict, using new port", "name", "dev server api", "from", cfg.Port, "to", port)
+			}
+			return ln, nil
+		case !errors.Is(err, errAddrInUse), cfg.Port == 0, port-cfg.Port >= portsTried, port >= 65535:
+			return nil, fmt.Errorf("could not find open port for dev server api: %w", err)
+		}
+	}
+}
