@@ -1,0 +1,151 @@
+package pebble
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+type fileKind byte
+
+const (
+	// otherFile is a table or another file whose failed write Pebble can handle,
+	// by writing it anew.
+	otherFile fileKind = iota
+	// logFile is Pebble's write-ahead log, manifestFile the list of its files, and
+	// directory their directory. Of their errors Pebble does not learn.
+	logFile
+	manifestFile
+	directory
+)
+
+// diskFile is a file that Pebble writes.
+type diskFile struct {
+	vfs.File
+	fs   *diskFS
+	path string
+	kind fileKind
+
+	dirty atomic.Bool // written since the last real sync; of a log file under SyncInterval
+
+	mu     sync.Mutex // held during a real sync of a log file under SyncInterval
+	closed bool
+}
+
+// refused is what an operation on a frozen file system returns.
+func (f *diskFile) refused(err error) error {
+	if f.kind == otherFile {
+		return err
+	}
+	return nil
+}
+
+func (f *diskFile) Write(p []byte) (int, error) {
+	if err := f.fs.failure(); err != nil {
+		return len(p), f.refused(err)
+	}
+	n, err := f.File.Write(p)
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.path, err)
+		f.fs.freeze(err)
+		return len(p), f.refused(err)
+	}
+	if f.elides() && !f.dirty.Swap(true) {
+		f.fs.schedule()
+	}
+	return n, nil
+}
+
+func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.fs.failure(); err != nil {
+		return len(p), f.refused(err)
+	}
+	n, err := f.File.WriteAt(p, off)
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.path, err)
+		f.fs.freeze(err)
+		return len(p), f.refused(err)
+	}
+	return n, nil
+}
+
+// Preallocate is no more than a hint.
+func (f *diskFile) Preallocate(offset, length int64) error {
+	if f.fs.failure() != nil {
+		return nil
+	}
+	return f.File.Preallocate(offset, length)
+}
+
+func (f *diskFile) elides() bool { return f.kind == logFile && f.fs.interval > 0 }
+
+func (f *diskFile) Sync() error {
+	if f.elides() {
+		return f.refused(f.fs.failure())
+	}
+	return f.sync(f.File.Sync)
+}
+
+func (f *diskFile) SyncData() error {
+	if f.elides() {
+		return f.refused(f.fs.failure())
+	}
+	return f.sync(f.File.SyncData)
+}
+
+// SyncTo is no more than a hint, except where it syncs everything.
+func (f *diskFile) SyncTo(length int64) (fullSync bool, err error) {
+	if f.elides() || f.fs.failure() != nil {
+		return false, nil
+	}
+	err = f.sync(func() (err error) {
+		fullSync, err = f.File.SyncTo(length)
+		return err
+	})
+	return fullSync, err
+}
+
+// sync syncs for real.
+func (f *diskFile) sync(sync func() error) error {
+	if err := f.fs.failure(); err != nil {
+		return f.refused(err)
+	}
+	f.fs.syncs.Add(1)
+	if err := sync(); err != nil {
+		err = fmt.Errorf("sync %s: %w", f.path, err)
+		f.fs.freeze(err)
+		return f.refused(err)
+	}
+	return nil
+}
+
+// settle makes up for the elided syncs of a log file. When it returns, everything
+// that was written before is durable, or the file system is frozen: a concurrent
+// call that took the dirty mark has finished.
+func (f *diskFile) settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed && f.dirty.Swap(false) {
+		_ = f.sync(f.File.SyncData)
+	}
+}
+
+func (f *diskFile) Close() error {
+	if f.elides() {
+		f.settle()
+		f.mu.Lock()
+		f.closed = true
+		f.mu.Unlock()
+		f.fs.mu.Lock()
+		delete(f.fs.logs, f)
+		f.fs.mu.Unlock()
+	}
+	err := f.File.Close()
+	if err != nil && f.fs.failure() == nil {
+		err = fmt.Errorf("close %s: %w", f.path, err)
+		f.fs.freeze(err)
+	}
+	return f.refused(err)
+}

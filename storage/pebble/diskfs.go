@@ -1,0 +1,217 @@
+package pebble
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// diskFS stands between Pebble and the file system, for two reasons.
+//
+// It freezes. A failed fsync may have dropped the data for good, and a later one
+// would falsely succeed; so the first write or sync that fails is the last that
+// reaches the disk. Pebble on its own would panic, with its locks held, when its
+// log fails, and end the process when its manifest does. Therefore it never
+// learns of such errors: from that moment its files live in memory, what it
+// removes stays on the disk, and what it writes to its log is dropped. The store
+// asks [diskFS.failure] before it acknowledges anything, and refuses all writes.
+// So memory does not grow, reads go on, and the disk stays as the failure left it:
+// a state from which the next start recovers every acknowledged write.
+//
+// It elides. Under [SyncInterval], a sync of Pebble's log returns at once and a
+// timer makes it up. The event log syncs for real with [diskFS.syncLog].
+type diskFS struct {
+	vfs.FS
+	dir      string
+	onFailed func(error) // called once
+	interval time.Duration
+
+	frozen   atomic.Pointer[failure]
+	memory   *vfs.MemFS    // files created since the freeze
+	released chan struct{} // closed when the store closes
+	syncs    atomic.Uint64
+
+	mu    sync.Mutex
+	logs  map[*diskFile]struct{} // open log files
+	timer *time.Timer            // runs when a log file is dirty, under SyncInterval
+}
+
+type failure struct{ err error }
+
+func newDiskFS(fs vfs.FS, dir string, interval time.Duration, onFailed func(error)) *diskFS {
+	return &diskFS{
+		FS:       fs,
+		dir:      dir,
+		interval: interval,
+		onFailed: onFailed,
+		memory:   vfs.NewMem(),
+		released: make(chan struct{}),
+		logs:     make(map[*diskFile]struct{}),
+	}
+}
+
+// failure is the error that froze the file system, or nil.
+func (d *diskFS) failure() error {
+	if f := d.frozen.Load(); f != nil {
+		return f.err
+	}
+	return nil
+}
+
+// freeze lets nothing reach the disk any more.
+func (d *diskFS) freeze(err error) {
+	if d.frozen.Load() != nil {
+		return
+	}
+	// Before anyone sees the freeze and creates a file.
+	_ = d.memory.MkdirAll(d.dir, 0o700)
+	if d.frozen.CompareAndSwap(nil, &failure{err}) {
+		d.onFailed(err)
+	}
+}
+
+// release ends the waits of a frozen file system, so that Pebble can be closed.
+func (d *diskFS) release() { close(d.released) }
+
+// syncLog really syncs the log files, as far as they have been written.
+func (d *diskFS) syncLog() {
+	d.mu.Lock()
+	files := make([]*diskFile, 0, 4)
+	for f := range d.logs {
+		files = append(files, f)
+	}
+	d.mu.Unlock()
+	for _, f := range files {
+		f.settle()
+	}
+}
+
+// schedule has syncLog run within the interval, for a log file that has just become
+// dirty. Only one is at a time: Pebble closes its log before it begins the next.
+func (d *diskFS) schedule() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer == nil {
+		d.timer = time.AfterFunc(d.interval, d.syncLog)
+	} else {
+		d.timer.Reset(d.interval)
+	}
+}
+
+// stop ends the timer. Closing a log file syncs it.
+func (d *diskFS) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+}
+
+// open wraps a file opened for writing.
+func (d *diskFS) open(name string, f vfs.File) vfs.File {
+	base := d.FS.PathBase(name)
+	w := &diskFile{File: f, fs: d, path: name}
+	switch {
+	case strings.HasSuffix(base, ".log"):
+		w.kind = logFile
+		if d.interval > 0 {
+			d.mu.Lock()
+			d.logs[w] = struct{}{}
+			d.mu.Unlock()
+		}
+	case strings.HasPrefix(base, "MANIFEST-"):
+		w.kind = manifestFile
+	}
+	return w
+}
+
+// created is the tail of the calls that open a file for writing: on an error, and
+// when frozen, the file is one in memory.
+func (d *diskFS) created(name string, c vfs.DiskWriteCategory, open func() (vfs.File, error)) (vfs.File, error) {
+	if d.failure() == nil {
+		f, err := open()
+		if err == nil {
+			return d.open(name, f), nil
+		}
+		d.freeze(fmt.Errorf("create %s: %w", name, err))
+	}
+	if c == "pebble-compaction" {
+		// A compaction may write the whole store anew, too much for memory. Flushes
+		// must go on, since writes that began before the freeze may wait for one.
+		<-d.released
+		return nil, d.failure()
+	}
+	return d.memory.Create(name, c)
+}
+
+func (d *diskFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return d.created(name, c, func() (vfs.File, error) { return d.FS.Create(name, c) })
+}
+
+func (d *diskFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return d.created(name, c, func() (vfs.File, error) { return d.FS.ReuseForWrite(old, name, c) })
+}
+
+func (d *diskFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	return d.created(name, c, func() (vfs.File, error) { return d.FS.OpenReadWrite(name, c, opts...) })
+}
+
+func (d *diskFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	if d.failure() != nil {
+		if f, err := d.memory.Open(name, opts...); err == nil {
+			return f, nil
+		}
+	}
+	return d.FS.Open(name, opts...)
+}
+
+func (d *diskFS) Stat(name string) (vfs.FileInfo, error) {
+	if d.failure() != nil {
+		if i, err := d.memory.Stat(name); err == nil {
+			return i, nil
+		}
+	}
+	return d.FS.Stat(name)
+}
+
+func (d *diskFS) OpenDir(name string) (vfs.File, error) {
+	f, err := d.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &diskFile{File: f, fs: d, path: name, kind: directory}, nil
+}
+
+// change performs a change of the name space, if not frozen.
+func (d *diskFS) change(what, name string, change, inMemory func() error) error {
+	if d.failure() == nil {
+		err := change()
+		if err == nil {
+			return nil
+		}
+		d.freeze(fmt.Errorf("%s %s: %w", what, name, err))
+	}
+	_ = inMemory() // what is not there is on the disk, and stays
+	return nil
+}
+
+func (d *diskFS) Remove(name string) error {
+	return d.change("remove", name,
+		func() error { return d.FS.Remove(name) }, func() error { return d.memory.Remove(name) })
+}
+
+func (d *diskFS) Rename(old, name string) error {
+	return d.change("rename", old,
+		func() error { return d.FS.Rename(old, name) }, func() error { return d.memory.Rename(old, name) })
+}
+
+func (d *diskFS) Link(old, name string) error {
+	return d.change("link", old,
+		func() error { return d.FS.Link(old, name) }, func() error { return d.memory.Link(old, name) })
+}
+
+func (d *diskFS) Unwrap() vfs.FS { return d.FS }
