@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ingot/engine"
+	"ingot/transport/wire"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/valyala/fasthttp"
@@ -54,19 +55,11 @@ func (s *Server) checkpointAsync(ctx *fasthttp.RequestCtx, _ params) {
 	if !ok {
 		return
 	}
-	cp := engine.Checkpoint{RunID: c.runID, JobID: c.jobID, Generation: c.generation}
-	refusal := checkAsyncOps(c.ops)
-	cp.Ops = c.ops[:refusal.at]
-	if len(cp.Ops) > 0 || refusal.err == nil {
-		wait, cancel := context.WithTimeout(context.Background(), engineTimeout)
-		defer cancel()
-		if err := s.opts.Engine.Checkpoint(wait, &cp); err != nil {
-			s.checkpointErr(ctx, c.runID, err)
-			return
-		}
-	}
-	if refusal.err != nil {
-		s.checkpointErr(ctx, c.runID, refusal.err)
+	wait, cancel := context.WithTimeout(context.Background(), engineTimeout)
+	defer cancel()
+	err := s.opts.Engine.Checkpoint(wait, &engine.Checkpoint{RunID: c.runID, JobID: c.jobID, Generation: c.generation, Ops: c.ops})
+	if err != nil {
+		s.checkpointErr(ctx, c.runID, err)
 		return
 	}
 	ctx.SetContentType(contentTypeJSON)
@@ -105,38 +98,15 @@ func (s *Server) readCheckpoint(ctx *fasthttp.RequestCtx) (checkpointBody, bool)
 		return checkpointBody{}, false
 	}
 	c, err := parseCheckpoint(body)
-	if err != nil {
+	switch {
+	case errors.Is(err, wire.ErrStepSize):
+		publicErrData(ctx, fasthttp.StatusRequestEntityTooLarge, "", err.Error(), runData{RunID: c.runID.String()})
+		return checkpointBody{}, false
+	case err != nil:
 		publicErr(ctx, fasthttp.StatusBadRequest, "", "invalid request body: "+err.Error())
 		return checkpointBody{}, false
 	}
 	return c, true
-}
-
-// opsRefusal says which op ends a checkpoint, and why; ops before at are saved.
-type opsRefusal struct {
-	at  int
-	err error
-}
-
-// checkAsyncOps finds the first op that an async checkpoint may not carry (spec
-// 01 §13.3): one async op refuses them all, others only what follows them.
-func checkAsyncOps(ops []engine.Op) opsRefusal {
-	for i := range ops {
-		if !ops[i].Code.Sync() {
-			return opsRefusal{0, &engine.CheckpointError{Status: fasthttp.StatusBadRequest, Message: "cannot checkpoint async steps"}}
-		}
-	}
-	for i := range ops {
-		switch ops[i].Code {
-		case engine.OpStep, engine.OpStepRun, engine.OpStepPlanned, engine.OpDeferAdd, engine.OpDeferAbort:
-		default:
-			return opsRefusal{i, &engine.CheckpointError{
-				Status:  fasthttp.StatusBadRequest,
-				Message: "cannot checkpoint opcode: " + ops[i].Code.String(),
-			}}
-		}
-	}
-	return opsRefusal{at: len(ops)}
 }
 
 // checkpointErr answers a checkpoint that failed.

@@ -78,27 +78,11 @@ func (s *Server) checkpointNew(ctx *fasthttp.RequestCtx, _ params) {
 	run.FnID = fn.ID
 	wait, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
-	switch err := s.opts.Engine.StartSync(wait, run); {
-	case errors.Is(err, engine.ErrRunExists):
-	case err != nil:
-		s.newRunErr(ctx, err)
+	if err := s.opts.Engine.StartSync(wait, run); err != nil && !errors.Is(err, engine.ErrRunExists) {
+		s.engineErr(ctx, "Failed to schedule run", err)
 		return
-	default:
-		// The run exists; that others can see its event too must not undo it.
-		if err := s.opts.Engine.Send(wait, &run.Event); err != nil {
-			s.log.Error("the event of a sync run was not published", "run", run.RunID, "error", err)
-		}
 	}
 	s.newRunReply(ctx, run, fn, now)
-}
-
-func (s *Server) newRunErr(ctx *fasthttp.RequestCtx, err error) {
-	var refused *engine.CheckpointError
-	if errors.As(err, &refused) {
-		publicErr(ctx, refused.Status, "", refused.Message)
-		return
-	}
-	s.engineErr(ctx, "Failed to schedule run", err)
 }
 
 func (s *Server) newRunReply(ctx *fasthttp.RequestCtx, run *engine.SyncRun, fn *function.Function, now time.Time) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"ingot/engine"
@@ -71,13 +72,24 @@ func scanCheckpoint(body []byte) (c checkpointBody, steps []byte, ok bool) {
 			good = steps == nil
 			steps = f.value // the parser of ops checks it
 		default:
-			good = json.Valid(f.value)
+			good = json.Valid(f.value) && !inOtherCase(f.key)
 		}
 		if !good {
 			return checkpointBody{}, nil, false
 		}
 	}
 	return c, steps, f.ok
+}
+
+// inOtherCase reports whether encoding/json would take key for one of the fields
+// above: it ignores case.
+func inOtherCase(key []byte) bool {
+	for _, name := range []string{"run_id", "qi_id", "generation_id", "steps"} {
+		if len(key) == len(name) && strings.EqualFold(unsafe.String(unsafe.SliceData(key), len(key)), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // plainString returns the text of a JSON string without escapes.
