@@ -84,27 +84,17 @@ func loadCatalog(ps PartitionStore, s *Snapshot) error {
 }
 
 func loadCatalogRecord(s *Snapshot, key, value []byte) error {
-	var head struct {
-		V int `json:"v"`
-	}
-	if err := json.Unmarshal(value, &head); err != nil {
-		return fmt.Errorf("record %x: %w", key, err)
-	}
-	if head.V < 1 || head.V > catalogVersion {
-		return fmt.Errorf("record %x has version %d, this program knows versions up to %d: "+
-			"the data directory was written by a newer program", key, head.V, catalogVersion)
-	}
 	switch {
 	case len(key) == 17 && key[0] == catalogApp:
 		var r appRecord
-		if err := json.Unmarshal(value, &r); err != nil {
-			return fmt.Errorf("app record %x: %w", key, err)
+		if err := decodeCatalogRecord(key, value, &r, &r.V); err != nil {
+			return err
 		}
 		s.Apps[r.App.ID] = &r.App
 	case len(key) == 17 && key[0] == catalogFunction:
 		var r functionRecord
-		if err := json.Unmarshal(value, &r); err != nil {
-			return fmt.Errorf("function record %x: %w", key, err)
+		if err := decodeCatalogRecord(key, value, &r, &r.V); err != nil {
+			return err
 		}
 		id := function.Identity{ID: r.ID, AppID: r.AppID, AppName: r.AppName, Version: r.Version}
 		f, err := function.Restore(id, r.Config)
@@ -120,7 +110,21 @@ func loadCatalogRecord(s *Snapshot, key, value []byte) error {
 			s.archived[r.ID] = r.Archived
 		}
 	default:
-		return fmt.Errorf("record with the unknown key %x", key)
+		return fmt.Errorf("catalog record with the unknown key %x", key)
+	}
+	return nil
+}
+
+// decodeCatalogRecord reads a record into out, whose version is v. The version is
+// what counts: a newer record may also have another form.
+func decodeCatalogRecord(key, value []byte, out any, v *int) error {
+	err := json.Unmarshal(value, out)
+	if *v > catalogVersion || err == nil && *v < 1 {
+		return fmt.Errorf("catalog record %x has version %d, this program knows versions 1 to %d: "+
+			"the data directory was written by a newer program", key, *v, catalogVersion)
+	}
+	if err != nil {
+		return fmt.Errorf("catalog record %x: %w", key, err)
 	}
 	return nil
 }

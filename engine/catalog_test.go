@@ -116,13 +116,13 @@ func TestCatalogRefusesNewerAndUnknownRecords(t *testing.T) {
 	t.Parallel()
 	id := ids.NewUUID()
 	for want, record := range map[string][2]string{
-		"written by a newer program": {"a" + string(id[:]), `{"v":2}`},
-		"version 0":                  {"f" + string(id[:]), `{}`},
-		"invalid character":          {"a" + string(id[:]), `x`},
-		"app record":                 {"a" + string(id[:]), `{"v":1,"app":5}`},
-		"function record":            {"f" + string(id[:]), `{"v":1,"id":5}`},
-		"configuration of function":  {"f" + string(id[:]), `{"v":1,"config":5}`},
-		"unknown key":                {"z", `{"v":1}`},
+		"written by a newer program":        {"a" + string(id[:]), `{"app":5,"v":2}`},
+		"version 0":                         {"f" + string(id[:]), `{}`},
+		"invalid character":                 {"a" + string(id[:]), `x`},
+		"Go struct field appRecord.app":     {"a" + string(id[:]), `{"v":1,"app":5}`},
+		"Go struct field functionRecord.id": {"f" + string(id[:]), `{"v":1,"id":5}`},
+		"configuration of function":         {"f" + string(id[:]), `{"v":1,"config":5}`},
+		"unknown key":                       {"z", `{"v":1}`},
 	} {
 		store := memstore.New(1, memstore.Options{})
 		ps := systemPartition(t, store)
