@@ -1,18 +1,25 @@
 package expr
 
-import "sync"
+import (
+	"strings"
+	"sync"
+	"unsafe"
+)
 
-// Bounds of the compile cache (spec 03 §20.8). An entry is a shape, shared by all
-// expressions that differ only in literals.
+// Bounds of the compile caches (spec 03 §20.8): shapes, each shared by all
+// expressions that differ only in literals; expressions whose literals cannot be
+// lifted out; and interpolation plans.
 const (
-	maxPrograms = 50_000
-	maxPlans    = 10_000
-	maxKeyBytes = 64 << 20
+	maxShapes   = 50_000
+	maxTexts    = 5_000
+	maxPlans    = 5_000
+	maxKeyBytes = 64 << 20 // of each cache
 )
 
 var (
-	programs = cacheOf[*program]{max: maxPrograms}
-	plans    = cacheOf[*plan]{max: maxPlans}
+	shapeCache = cacheOf[*program]{max: maxShapes}
+	textCache  = cacheOf[*program]{max: maxTexts}
+	planCache  = cacheOf[*plan]{max: maxPlans}
 )
 
 // cacheOf keeps the entries used last, in two generations: when the young one is
@@ -25,6 +32,11 @@ type cacheOf[V any] struct {
 	bytes      int // of keys in young
 }
 
+func (c *cacheOf[V]) getString(key string) (V, bool) {
+	return c.get(unsafe.Slice(unsafe.StringData(key), len(key)))
+}
+
+// get does not change or keep key.
 func (c *cacheOf[V]) get(key []byte) (V, bool) {
 	c.mu.RLock()
 	v, ok := c.young[string(key)]
@@ -35,12 +47,13 @@ func (c *cacheOf[V]) get(key []byte) (V, bool) {
 	}
 	c.mu.RUnlock()
 	if aged {
-		c.put(key, v)
+		c.put(string(key), v)
 	}
 	return v, ok
 }
 
-func (c *cacheOf[V]) put(key []byte, v V) {
+// put keeps an own copy of key.
+func (c *cacheOf[V]) put(key string, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.young) >= c.max/2 || c.bytes+len(key) > maxKeyBytes/2 {
@@ -49,6 +62,6 @@ func (c *cacheOf[V]) put(key []byte, v V) {
 	if c.young == nil {
 		c.young = make(map[string]V)
 	}
-	c.young[string(key)] = v
+	c.young[strings.Clone(key)] = v
 	c.bytes += len(key)
 }

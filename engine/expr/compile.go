@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/common/ast"
@@ -18,9 +19,11 @@ type program struct {
 	tries      [numRoots]*trie
 	numSlots   int
 	numLocals  int
-	lifted     bool // literals are litNodes
 	equalities []equalityRef
 }
+
+// scratch is for compile. What an Expr keeps is copied out.
+var scratch = sync.Pool{New: func() any { return new(shape) }}
 
 func compile(src string) (_ *Expr, err error) {
 	defer func() {
@@ -28,17 +31,19 @@ func compile(src string) (_ *Expr, err error) {
 			err = &CompileError{fmt.Sprintf("internal: %v", p)}
 		}
 	}()
-	var keyBuf [256]byte
-	sh := shape{key: keyBuf[:0]}
-	if sh.lift(src) {
-		if prog, ok := programs.get(sh.key); ok {
-			return &Expr{src, prog, sh.lits}, nil
+	sh := scratch.Get().(*shape)
+	defer func() {
+		clear(sh.lits) // they are views of src
+		scratch.Put(sh)
+	}()
+	sh.reset()
+	lifted := sh.lift(src)
+	if lifted {
+		if prog, ok := shapeCache.get(sh.key); ok {
+			return &Expr{src, prog, slices.Clone(sh.lits)}, nil
 		}
-	} else {
-		sh.at = nil
 	}
-	// Placeholders are control characters, so no source equals another's shape.
-	if prog, ok := programs.get([]byte(src)); ok {
+	if prog, ok := textCache.getString(src); ok {
 		return &Expr{src, prog, nil}, nil
 	}
 	checked, iss := celEnv().Compile(src)
@@ -46,21 +51,21 @@ func compile(src string) (_ *Expr, err error) {
 		return nil, compileError(iss.Err())
 	}
 	a := checked.NativeRep()
-	if sh.at != nil {
-		prog, whole, err := build(a, src, &sh)
+	if lifted {
+		prog, whole, err := build(a, src, sh)
 		if err != nil {
 			return nil, err
 		}
 		if whole {
-			programs.put(sh.key, prog)
-			return &Expr{src, prog, sh.lits}, nil
+			shapeCache.put(string(sh.key), prog)
+			return &Expr{src, prog, slices.Clone(sh.lits)}, nil
 		}
 	}
 	prog, _, err := build(a, src, &shape{})
 	if err != nil {
 		return nil, err
 	}
-	programs.put([]byte(src), prog)
+	textCache.put(src, prog)
 	return &Expr{src, prog, nil}, nil
 }
 
@@ -84,7 +89,7 @@ type scopeVar struct {
 // stands for exactly one literal of the tree; if not, the program must not be
 // shared with other literals.
 func build(a *ast.AST, src string, sh *shape) (prog *program, whole bool, err error) {
-	b := &builder{ast: a, prog: &program{lifted: len(sh.at) > 0}, lits: sh.lits, claims: make([]int, len(sh.at))}
+	b := &builder{ast: a, prog: &program{}, lits: sh.lits, claims: make([]int, len(sh.at))}
 	b.litAt = make(map[int32]int, len(sh.at))
 	for i, at := range sh.at {
 		b.litAt[int32(utf8.RuneCountInString(src[:at]))] = i

@@ -106,12 +106,12 @@ func (c *ctx) runBool() (bool, error) {
 	}
 }
 
-func (c *ctx) runValue() (out any, err error) {
+func (c *ctx) runValue() (any, error) {
 	v, err := c.run()
 	if err != nil {
 		return nil, err
 	}
-	return v.toAny()
+	return v.toAny(c)
 }
 
 // run evaluates the whole expression. A panic would be a defect of this package

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"fmt"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -43,23 +44,23 @@ func interpolate(src string, bind func(*ctx)) (string, error) {
 	if !p.nodes[p.expr.ID()].event && !strings.Contains(src, "event.") {
 		return src, nil
 	}
-	r := reducer{plan: p, bind: bind}
-	out := r.print()
-	if _, err := Compile(out); err == nil {
-		return out, nil
+	for _, dyn := range []bool{false, true} {
+		// With dyn: a value may have a type that its place does not take, e.g.
+		// x.startsWith(1.0). That is an error at run time, not of the text.
+		r := reducer{plan: p, bind: bind, dyn: dyn, left: maxSource}
+		out := r.print()
+		if r.left < 0 {
+			return "", &CompileError{fmt.Sprintf("expression code point size exceeds limit with the event's values: limit %d", maxSource)}
+		}
+		if _, err = Compile(out); err == nil {
+			return out, nil
+		}
 	}
-	// A value has a type that its place does not take, e.g. x.startsWith(1.0).
-	// That is an error at run time, not of the text.
-	r.dyn = true
-	out = r.print()
-	if _, err := Compile(out); err != nil {
-		return "", err
-	}
-	return out, nil
+	return "", err
 }
 
 func planOf(src string) (*plan, error) {
-	if p, ok := plans.get([]byte(src)); ok {
+	if p, ok := planCache.getString(src); ok {
 		return p, nil
 	}
 	if _, err := Compile(src); err != nil {
@@ -72,7 +73,7 @@ func planOf(src string) (*plan, error) {
 	p := &plan{expr: e, nodes: map[int64]*planNode{}}
 	a := analysis{plan: p}
 	a.visit(e)
-	plans.put([]byte(src), p)
+	planCache.put(src, p)
 	return p, nil
 }
 
@@ -167,6 +168,7 @@ type reducer struct {
 	plan *plan
 	bind func(*ctx)
 	dyn  bool // hide the types of the values from the type checker
+	left int  // bytes that literals may still take
 }
 
 // term is a part of the result: a value, or a text.
@@ -188,7 +190,7 @@ func (r *reducer) text(t term) text {
 	if !t.known {
 		return t.text
 	}
-	s := printLiteral(t.v)
+	s := printLiteral(t.v, &r.left)
 	if r.dyn && t.v.k != kBool {
 		s = text{"dyn(" + s.s + ")", precPrimary}
 	}

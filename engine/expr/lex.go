@@ -25,6 +25,8 @@ const (
 	holdDouble = '\x04'
 )
 
+func (sh *shape) reset() { sh.key, sh.lits, sh.at = sh.key[:0], sh.lits[:0], sh.at[:0] }
+
 // lift scans src. It is no CEL lexer: it needs to find simple literals reliably,
 // and gives up (ok is false) on anything else: comments, raw, triple-quoted and
 // byte strings, rare escapes. Those expressions are compiled each for itself.
@@ -34,12 +36,12 @@ func (sh *shape) lift(src string) (ok bool) {
 	}
 	operand := false // the token before can end an operand
 	index := false   // the token before is the [ of an index
+	punct := 0       // the end of the punctuation before, to tell "< =" from "<="
 	for i := 0; i < len(src); {
 		ch := src[i]
 		switch {
 		case ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r':
 			i++
-			continue
 		case ch == '"' || ch == '\'':
 			end, text, simple := scanString(src, i)
 			if !simple || strings.HasPrefix(src[i:], `"""`) || strings.HasPrefix(src[i:], `'''`) {
@@ -77,13 +79,14 @@ func (sh *shape) lift(src string) (ok bool) {
 		case ch < ' ' || ch >= 0x7f || ch == '`' || ch == '/' && strings.HasPrefix(src[i:], "//"):
 			return false
 		default:
+			if n := len(sh.key); punct != i && n > 0 && sh.key[n-1] > ' ' && !isLetter(sh.key[n-1]) {
+				sh.key = append(sh.key, ' ')
+			}
 			sh.key = append(sh.key, ch)
 			index = ch == '[' && operand
 			operand = ch == ')' || ch == ']' || ch == '}'
-			// "a - 1" and "a -1" are the same; "< =" and "<=" are not
-			if i++; i < len(src) && src[i] <= ' ' {
-				sh.key = append(sh.key, ' ')
-			}
+			i++
+			punct = i
 		}
 	}
 	return true

@@ -59,7 +59,8 @@ func printExpr(e ast.Expr, operand func(ast.Expr) text) text {
 	}
 	switch e.Kind() {
 	case ast.LiteralKind:
-		return printLiteral(fromRef(e.AsLiteral()))
+		left := maxSource
+		return printLiteral(fromRef(e.AsLiteral()), &left)
 	case ast.IdentKind:
 		return text{e.AsIdent(), precPrimary}
 	case ast.SelectKind:
@@ -108,8 +109,20 @@ func printBinary(symbol string, prec int, a, b text) text {
 	return text{a.at(prec) + " " + symbol + " " + b.at(right), prec}
 }
 
-// printLiteral prints a value as CEL source.
-func printLiteral(v value) text {
+// cost is what printing v itself takes, without the members of a list or map.
+func cost(v value) int {
+	if v.k == kList || v.k == kMap {
+		return 1 + len(v.s)/bytesPerCost
+	}
+	return 1 + len(v.s)
+}
+
+// printLiteral prints a value as CEL source and takes its length from left. What
+// would exceed it is cut off.
+func printLiteral(v value, left *int) text {
+	if *left -= cost(v); *left < 0 {
+		return text{"null", precPrimary}
+	}
 	switch v.k {
 	case kMissing, kNull:
 		return text{"null", precPrimary}
@@ -133,13 +146,17 @@ func printLiteral(v value) text {
 	case kList:
 		var parts []string
 		for _, e := range v.elements() {
-			parts = append(parts, printLiteral(e).s)
+			if parts = append(parts, printLiteral(e, left).s); *left < 0 {
+				break
+			}
 		}
 		return text{"[" + strings.Join(parts, ", ") + "]", precPrimary}
 	case kMap:
 		var parts []string
 		for _, e := range v.entries() {
-			parts = append(parts, printLiteral(e.key).s+": "+printLiteral(e.val).s)
+			if parts = append(parts, printLiteral(e.key, left).s+": "+printLiteral(e.val, left).s); *left < 0 {
+				break
+			}
 		}
 		return text{"{" + strings.Join(parts, ", ") + "}", precPrimary}
 	case kTime:

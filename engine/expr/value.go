@@ -305,15 +305,20 @@ func fromAny(x any) value {
 }
 
 // toAny copies a value out as plain Go data. Missing is false, the value of an
-// expression that is unknown as a whole (spec 03 §20.4).
-func (v value) toAny() (any, error) {
-	switch v.k {
-	case kMissing:
+// expression that is unknown as a whole (spec 03 §20.4); as a member it is null.
+func (v value) toAny(c *ctx) (any, error) {
+	if v.k == kMissing {
 		return false, nil
+	}
+	return v.copyOut(c)
+}
+
+func (v value) copyOut(c *ctx) (any, error) {
+	switch v.k {
+	case kMissing, kNull:
+		return nil, nil
 	case kErr:
 		return nil, v.err()
-	case kNull:
-		return nil, nil
 	case kBool:
 		return v.bool(), nil
 	case kInt:
@@ -327,10 +332,13 @@ func (v value) toAny() (any, error) {
 	case kBytes:
 		return []byte(v.s), nil
 	case kList:
+		if !c.charge(1 + len(v.s)/bytesPerCost) {
+			return nil, ErrCost
+		}
 		es := v.elements()
 		out := make([]any, len(es))
 		for i, e := range es {
-			x, err := e.nested()
+			x, err := e.copyOut(c)
 			if err != nil {
 				return nil, err
 			}
@@ -338,10 +346,13 @@ func (v value) toAny() (any, error) {
 		}
 		return out, nil
 	case kMap:
+		if !c.charge(1 + len(v.s)/bytesPerCost) {
+			return nil, ErrCost
+		}
 		es := v.entries()
 		out := make(map[string]any, len(es))
 		for _, e := range es {
-			x, err := e.val.nested()
+			x, err := e.val.copyOut(c)
 			if err != nil {
 				return nil, err
 			}
@@ -353,14 +364,6 @@ func (v value) toAny() (any, error) {
 		s, _ := toText(v)
 		return s, nil
 	}
-}
-
-// nested is toAny for members: a missing member is null, not false.
-func (v value) nested() (any, error) {
-	if v.k == kMissing {
-		return nil, nil
-	}
-	return v.toAny()
 }
 
 // toText is the text of a scalar as CEL's string() gives it.
@@ -388,12 +391,17 @@ func toText(v value) (string, bool) {
 	return "", false
 }
 
+// The functions left to cel-go take no lists and maps; they only have to see that
+// the type is wrong.
+var (
+	refList = types.DefaultTypeAdapter.NativeToValue([]any{})
+	refMap  = types.DefaultTypeAdapter.NativeToValue(map[string]any{})
+)
+
 // toRef converts to cel-go's representation, for the functions that are left to
-// cel-go.
+// cel-go. Of lists and maps only the type goes over.
 func (v value) toRef() ref.Val {
 	switch v.k {
-	case kNull:
-		return types.NullValue
 	case kBool:
 		return types.Bool(v.bool())
 	case kInt:
@@ -406,6 +414,10 @@ func (v value) toRef() ref.Val {
 		return types.String(v.s)
 	case kBytes:
 		return types.Bytes(v.s)
+	case kList:
+		return refList
+	case kMap:
+		return refMap
 	case kTime:
 		return types.Timestamp{Time: v.time()}
 	case kDuration:
@@ -413,11 +425,7 @@ func (v value) toRef() ref.Val {
 	case kRef:
 		return v.ref.(ref.Val)
 	default:
-		x, err := v.nested()
-		if err != nil {
-			return types.WrapErr(err)
-		}
-		return types.DefaultTypeAdapter.NativeToValue(x)
+		return types.NullValue
 	}
 }
 
