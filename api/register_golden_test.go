@@ -158,9 +158,16 @@ func (l uuidLabels) diffApp(want *recordedApp, c *engine.Catalog, name string) (
 	return diffs
 }
 
-func newRegisterServer(t *testing.T) (*Server, *engine.Catalog) {
+func newRegisterServer(t testing.TB) (*Server, *engine.Catalog) {
 	t.Helper()
-	ps, err := memstore.New(1, memstore.Options{Partitions: 1}).Partition(engine.SystemPartition)
+	s, c, _ := newRegisterStore(t)
+	return s, c
+}
+
+func newRegisterStore(t testing.TB) (*Server, *engine.Catalog, *memstore.Store) {
+	t.Helper()
+	store := memstore.New(1, memstore.Options{})
+	ps, err := store.Partition(engine.SystemPartition)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +175,7 @@ func newRegisterServer(t *testing.T) (*Server, *engine.Catalog) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewServer(Options{Mode: ModeDev, Catalog: c}), c
+	return NewServer(Options{Mode: ModeDev, Catalog: c}), c, store
 }
 
 // do sends one request to the server's handler.
