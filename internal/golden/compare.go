@@ -261,6 +261,9 @@ func compareHeader(want, got Header, b *Bindings, exact bool) []string {
 			diffs = append(diffs, fmt.Sprintf("header %s: recorded %q, missing", n, clip(strings.Join(want[n], ", "))))
 			continue
 		}
+		if deliberate(n, want[n], g) {
+			continue
+		}
 		if err := b.Match(strings.Join(want[n], ", "), strings.Join(g, ", ")); err != nil {
 			diffs = append(diffs, fmt.Sprintf("header %s: %v", n, err))
 		}
@@ -271,4 +274,22 @@ func compareHeader(want, got Header, b *Bindings, exact bool) []string {
 		}
 	}
 	return diffs
+}
+
+// deliberate says that a header differs on purpose: JSON answers say that they are
+// JSON where the reference lets the type be guessed as text, and Vary names each
+// header once.
+func deliberate(name string, want, got []string) bool {
+	switch name {
+	case "Content-Type":
+		return want[0] == "text/plain; charset=utf-8" && got[0] == "application/json"
+	case "Vary":
+		for _, v := range want {
+			if len(got) != 1 || v != got[0] {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }

@@ -167,6 +167,10 @@ func (b *Bindings) matchPart(p *part, text string) (int, error) {
 	}
 	if p.bound() {
 		if v, ok := b.Value(p.text); ok {
+			// The server may write the loopback by its name; the recorder took both for one.
+			if byName := strings.Replace(v, "127.0.0.1", "localhost", 1); kinds[p.kind] == nil && strings.HasPrefix(text, byName) {
+				return len(byName), nil
+			}
 			if !strings.HasPrefix(text, v) {
 				return 0, fmt.Errorf("recorded %s = %s, got %q", p.text, v, clip(text))
 			}
