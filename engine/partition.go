@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -423,15 +424,9 @@ func (p *partition) load(id ulid.ULID) *run {
 			bad = errRecord
 		}
 	}))
-	p.check(p.store.Scan(TableStep, id[:], prefixEnd(id[:]), func(_, v []byte) bool {
-		s, followed, err := decodeStep(v)
-		if err != nil {
-			bad = err
-			return false
-		}
-		r.addStep(s, followed)
-		return true
-	}))
+	if steps > 0 {
+		bad = errors.Join(bad, p.loadSteps(r))
+	}
 	if bad != nil || len(r.steps) != steps || p.err != nil {
 		p.log.Error("run state cannot be read; the run is left alone", "run", id.String(), "error", bad, "steps", len(r.steps), "want", steps)
 		return nil
@@ -441,6 +436,19 @@ func (p *partition) load(id ulid.ULID) *run {
 	p.runs[id] = r
 	p.touch(r) // so that committed forgets it again if it stays dormant
 	return r
+}
+
+func (p *partition) loadSteps(r *run) (bad error) {
+	p.check(p.store.Scan(TableStep, r.id[:], prefixEnd(r.id[:]), func(_, v []byte) bool {
+		s, followed, err := decodeStep(v)
+		if err != nil {
+			bad = err
+			return false
+		}
+		r.addStep(s, followed)
+		return true
+	}))
+	return bad
 }
 
 // fn returns a run's function; nil if the catalog has lost it.

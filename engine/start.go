@@ -32,20 +32,15 @@ func (p *partition) trigger(fn *function.Function, ev *routedEvent) {
 		at = ev.TS
 	}
 	r := p.newRun(deriveRunID(ev.ReceivedAt, fn.ID, source), fn, [][]byte{ev.json}, at)
-	if r == nil {
-		return
-	}
 	if ev.correlation != "" {
 		r.correlations = append(r.correlations, ev.correlation)
 	}
 }
 
-// newRun creates a run whose first call is due at the given unix ms. It returns
-// nil if the run exists.
+// newRun creates a run whose first call is due at the given unix ms. The id is
+// new: a log entry is applied once (its cursor), and an id of a sender is checked
+// by duplicate.
 func (p *partition) newRun(id ulid.ULID, fn *function.Function, events [][]byte, at int64) *run {
-	if p.load(id) != nil {
-		return nil
-	}
 	r := p.createRun(id, fn, events)
 	if d := fn.Timeouts.Start; d > 0 {
 		p.addJob(r, job{kind: jobStartTimeout, state: jobTimed, due: p.now + d.Milliseconds()})

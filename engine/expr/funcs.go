@@ -231,7 +231,8 @@ func matchRegexp(c *ctx, re *regexp.Regexp, v value) value {
 	if v.k != kString {
 		return noOverload("matches", v.k, kString)
 	}
-	if !c.charge(len(v.s) * (1 + len(re.String())) / bytesPerCost) {
+	// A step of the automaton costs about as much as a node, for each byte.
+	if !c.charge(len(v.s) * (16 + len(re.String())) / bytesPerCost) {
 		return errValue(ErrCost)
 	}
 	return boolValue(re.MatchString(v.s))

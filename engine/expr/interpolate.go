@@ -191,7 +191,7 @@ func (r *reducer) text(t term) text {
 		return t.text
 	}
 	s := printLiteral(t.v, &r.left)
-	if r.dyn && t.v.k != kBool {
+	if r.dyn {
 		s = text{"dyn(" + s.s + ")", precPrimary}
 	}
 	return s
