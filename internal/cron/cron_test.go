@@ -165,8 +165,9 @@ func TestJitter(t *testing.T) {
 	if len(seen) < 900 {
 		t.Errorf("only %d different delays of 1000", len(seen))
 	}
-	if Jitter(time.Minute, []byte("a"), []byte("b")) != Jitter(time.Minute, []byte("a"), []byte("b")) {
-		t.Error("the same parts gave different delays")
+	first := Jitter(time.Minute, []byte("a"), []byte("b"))
+	if again := Jitter(time.Minute, []byte("a"), []byte("b")); again != first {
+		t.Errorf("the same parts gave %s and %s", first, again)
 	}
 	if Jitter(time.Hour, []byte("ab"), []byte("c")) == Jitter(time.Hour, []byte("a"), []byte("bc")) {
 		t.Error("parts run into each other")
