@@ -276,8 +276,8 @@ func readResponse(br *bufio.Reader, resp *fasthttp.Response, skipBody bool) (pha
 		return phaseBody, errTooLarge
 	}
 	err := resp.ReadBody(br, MaxResponseBytes)
-	if err == nil && resp.Header.ContentLength() == -1 { // chunked
-		err = resp.Header.ReadTrailer(br)
+	if err == nil && resp.Header.ContentLength() == -1 && resp.Header.ReadTrailer(br) != nil {
+		resp.SetConnectionClose() // the chunked body is complete, what follows is not understood
 	}
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
 		err = errTooLarge
