@@ -127,7 +127,10 @@ func NewHTTP(o Options) *HTTP {
 	h.dialer = newDialer(o.Network, o.ConnectTimeout, o.RootCAs)
 	h.client = client{pool: newPool(h.dialer, o.IdleTimeout, o.Workers)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	workers, err := ants.NewPoolWithFuncGeneric(o.Workers, h.work, ants.WithExpiryDuration(time.Minute))
+	workers, err := ants.NewPoolWithFuncGeneric(o.Workers, h.work, ants.WithExpiryDuration(time.Minute),
+		// A panic can only come out of a callback, which leaves the engine in a state
+		// that nobody knows. ants would swallow it.
+		ants.WithPanicHandler(func(p any) { panic(p) }))
 	if err != nil {
 		panic(err) // only for sizes and durations that cannot occur here
 	}
