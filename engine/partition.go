@@ -26,6 +26,9 @@ type settings struct {
 	maxUndelivered int
 	history        bool
 	historyBytes   int64
+	// readyWindow and timerWindow are how many entries of a function's backlog, and
+	// of a partition's timers, are kept in memory.
+	readyWindow, timerWindow int
 	// draining stops new calls while the engine is being stopped.
 	draining atomic.Bool
 }
@@ -68,7 +71,9 @@ type routedEvent struct {
 	// json is the event as functions see it.
 	json []byte
 	fns  []*function.Function
-	// correlation is _inngest.correlation_id of an invocation.
+	// invoked is the function that an invocation names, correlation the step that
+	// waits for it.
+	invoked     *function.Function
 	correlation string
 	// refused resumes the invoker of a function that does not exist.
 	refused *refusal
@@ -171,7 +176,7 @@ func newPartition(id int, set *settings, store PartitionStore, names *waitNames,
 		limits:   map[ids.UUID]*limits{},
 		runs:     map[ulid.ULID]*run{},
 		queues:   map[ids.UUID]*fnQueue{},
-		timers:   timerQueue{window[timer]{size: timerWindow}},
+		timers:   timerQueue{window[timer]{size: set.timerWindow}},
 		waits:    newWaitIndex(),
 		calls:    map[CallRef]ids.UUID{},
 		cursors:  make([]uint64, set.partitions+1),
@@ -527,7 +532,7 @@ func (p *partition) enqueue(r *run) {
 func (p *partition) queue(fn ids.UUID) *fnQueue {
 	q := p.queues[fn]
 	if q == nil {
-		q = &fnQueue{window: window[readyEntry]{size: readyWindow}, id: fn, limit: ownLimit(p.snapshot.ByID[fn])}
+		q = &fnQueue{window: window[readyEntry]{size: p.set.readyWindow}, id: fn, limit: ownLimit(p.snapshot.ByID[fn])}
 		p.queues[fn] = q
 		p.order = append(p.order, q)
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	Now func() int64
 	// OnFailure is told once when storage has failed and the engine has stopped.
 	OnFailure func(error)
+
+	window int // entries of ready and timer windows; 0 means the defaults
 }
 
 // Engine owns the partitions' goroutines and the routers.
@@ -71,6 +73,7 @@ func New(c Config) (*Engine, error) {
 		partitions: n, retryInterval: c.RetryInterval,
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
 		history: c.History, historyBytes: or(c.HistoryBytes, 64<<20),
+		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.names = newWaitNames(n)

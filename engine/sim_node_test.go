@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"ingot/internal/ids"
+
 	"github.com/oklog/ulid/v2"
 )
 
@@ -15,8 +17,10 @@ type SimNode struct {
 	from uint64
 }
 
-// NewSimNode opens an engine whose loops are not running.
-func NewSimNode(c Config) (*SimNode, error) {
+// NewSimNode opens an engine whose loops are not running. window bounds its
+// ready and timer windows; 0 leaves the defaults.
+func NewSimNode(c Config, window int) (*SimNode, error) {
+	c.window = window
 	e, err := New(c)
 	if err != nil {
 		return nil, err
@@ -86,14 +90,23 @@ func (n *SimNode) ask(partition int, req *request) {
 	n.e.workers[partition].box.put(command{kind: cmdRequest, request: req})
 }
 
-// Cancel asks for a run's cancellation; the channel answers.
+// Cancel asks for a run's cancellation.
 func (n *SimNode) Cancel(run ulid.ULID) {
 	n.ask(n.e.home(run), &request{kind: reqCancel, run: run})
 }
 
-// Signal sends a signal.
-func (n *SimNode) Signal(name string) {
-	n.ask(signalPartition(name, n.e.set.partitions), &request{kind: reqSignal, name: name, data: []byte("1")})
+// Signal sends a signal; taken tells later whether somebody waited for it.
+func (n *SimNode) Signal(name string) (taken func() bool) {
+	req := &request{kind: reqSignal, name: name, data: []byte("1")}
+	n.ask(signalPartition(name, n.e.set.partitions), req)
+	return func() bool {
+		select {
+		case a := <-req.done:
+			return a.err == nil
+		default:
+			return false
+		}
+	}
 }
 
 // Checkpoint saves steps; acked tells later whether it was acknowledged.
@@ -148,4 +161,13 @@ func (n *SimNode) InMemory() string {
 		return ""
 	}
 	return fmt.Sprintf("%d runs, %d calls, %d names waited for", runs, calls, waits)
+}
+
+// SetLimits overrides limits of the function with that slug (its id being derived from it).
+func (n *SimNode) SetLimits(slug string, steps, state int) {
+	fn := ids.UUIDv5([]byte(slug))
+	for i := range n.e.workers {
+		n.ask(i, &request{kind: reqStepLimit, fn: fn, limit: steps})
+		n.ask(i, &request{kind: reqStateLimit, fn: fn, limit: state})
+	}
 }

@@ -180,7 +180,7 @@ func (w *world) boot() {
 		Store: w.store, Catalog: cat, Transport: w, RetryInterval: 700 * time.Millisecond,
 		MaxInFlight: 1 + w.rng.IntN(20), History: true, HistoryBytes: 4096,
 		Now: func() int64 { return w.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}, 1+w.rng.IntN(6))
 	if err != nil {
 		w.t.Fatalf("seed %d: %v", w.seed, err)
 	}
