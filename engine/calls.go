@@ -35,7 +35,7 @@ func (p *partition) mayRun(r *run) bool {
 		limit = l.steps
 	}
 	if len(r.steps) >= limit {
-		p.failEarly(r, stepLimitError(limit))
+		p.failLimit(r, stepLimitError(limit))
 		return false
 	}
 	t := fn.Timeouts
@@ -93,9 +93,11 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 		StateSize:        r.stateSize,
 	}
 	if j.kind == jobPlanned {
+		// The position stays that of the call that planned the step.
 		c.StepID = j.step
-	} else if j.step != "" {
-		c.Current = r.find(j.step) + 1
+		c.Current = r.position(j.originStep)
+	} else {
+		c.Current = r.position(j.step)
 	}
 	for i := range r.defers {
 		d := &r.defers[i]

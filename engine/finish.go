@@ -13,8 +13,22 @@ import (
 
 // The end of runs (spec 01 §12, spec 03 §15).
 
-// failEarly fails a run whatever attempts are left.
-func (p *partition) failEarly(r *run, e *runError) { p.finish(r, RunFailed, nil, e) }
+// failEarly fails a run whatever attempts are left. The run's output is the error
+// as JSON text, and the error that handlers see is made of that output like of any
+// other (spec 01 §11.5).
+func (p *partition) failEarly(r *run, e *runError) {
+	output := e.text()
+	p.finish(r, RunFailed, output, attemptError(&Result{Output: output, Error: e.name}))
+}
+
+// failLimit is failEarly for the step limit when it is found before a call: there
+// is no output, and the handlers see the error as JSON text alone.
+func (p *partition) failLimit(r *run, e *runError) {
+	e.err = "function has too many steps"
+	var text string
+	_ = json.Unmarshal(e.text(), &text)
+	p.finish(r, RunFailed, nil, &runError{err: text, message: text, name: "Error"})
+}
 
 // finish ends a run: its state is deleted, those who wait for it are told, and
 // what it deferred is started, all in this commit. output is the raw JSON result

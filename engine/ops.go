@@ -18,7 +18,7 @@ const maxRedrives = 3
 
 // ops applies the operations of one answer to the job that was called.
 func (p *partition) ops(r *run, jobID uint32, res *Result) {
-	if r.reqVersion == -1 && res.RequestVersion != 0 {
+	if r.reqVersion == -1 && res.RequestVersion != 0 && slices.ContainsFunc(res.Ops, func(op Op) bool { return op.Code != OpNone }) {
 		r.reqVersion = res.RequestVersion
 	}
 	if len(res.Ops) > maxOpsPerResponse {
@@ -108,7 +108,7 @@ func (h *opHandler) op(op *Op) {
 		h.stepDone(op, wrap("error", op.Error), StepFailed)
 	case OpStepPlanned:
 		if h.fresh(op) {
-			h.addJob(h.r, job{kind: jobPlanned, state: jobReady, step: op.ID, name: op.label(), race: op.Race})
+			h.addJob(h.r, job{kind: jobPlanned, state: jobReady, step: op.ID, name: op.label(), race: op.Race, originStep: h.cause()})
 			h.record(StepPlanned, op, nil)
 		}
 	case OpSleep:
@@ -166,6 +166,18 @@ func (h *opHandler) fresh(op *Op) bool {
 
 func (h *opHandler) record(kind LifecycleKind, op *Op, payload []byte) {
 	h.outbox.add(&Lifecycle{Kind: kind, At: h.now, Run: h.r.id, Fn: h.r.fn, Step: op.ID, Name: op.label(), Attempt: h.attempt(), Payload: payload})
+}
+
+// cause is the step whose completion led to the call.
+func (h *opHandler) cause() string {
+	switch j := h.r.job(h.jobID); {
+	case j == nil:
+		return ""
+	case j.kind == jobPlanned:
+		return j.originStep
+	default:
+		return j.step
+	}
 }
 
 func (h *opHandler) attempt() int {
@@ -359,8 +371,10 @@ func (p *partition) wakeSleep(r *run, j *job) {
 	p.outbox.add(&Lifecycle{Kind: StepCompleted, At: p.now, Run: r.id, Fn: r.fn, Step: step, Name: j.name, Payload: jsonNull})
 	j.kind = jobDiscovery
 	j.race = false
-	before := len(r.jobs)
+	before, forcePlan := len(r.jobs), r.forcePlan
 	p.memoise(r, step, jsonNull, race, true)
+	// No call is added, so this completion does not end plan-forcing.
+	r.forcePlan = forcePlan
 	if len(r.jobs) > before {
 		// The discovery is this job, not a further one.
 		last := &r.jobs[len(r.jobs)-1]

@@ -124,9 +124,8 @@ func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEv
 	}
 	if string(ev.Name) == event.NameFunctionInvoked {
 		r.invocation(ev, target)
-	} else {
-		r.triggers(ev, text, target)
 	}
+	r.triggers(ev, text, target)
 	r.names.partitions(ev.Name, func(i int) { target(i) })
 	for i, re := range r.byPart {
 		if re != nil {
@@ -149,9 +148,10 @@ func (r *router) triggers(ev *event.Event, text func() []byte, target func(int) 
 		if ref.cond != nil && !r.holds(ref.cond, ev, text(), fn) {
 			continue
 		}
-		re := target(functionPartition(fn.ID, r.partitions))
-		re.fns = append(re.fns, fn)
 		r.candidates[i].order = -1 // taken
+		if re := target(functionPartition(fn.ID, r.partitions)); re.invoked != fn {
+			re.fns = append(re.fns, fn)
+		}
 	}
 }
 
@@ -198,7 +198,7 @@ func (r *router) invocation(ev *event.Event, target func(int) *routedEvent) {
 	if fn != nil {
 		re := target(functionPartition(fn.ID, r.partitions))
 		re.fns = append(re.fns, fn)
-		re.correlation = inv.CorrelationID
+		re.invoked, re.correlation = fn, inv.CorrelationID
 		return
 	}
 	// The invoker must not wait for ever.

@@ -57,7 +57,8 @@ type job struct {
 	// event and expr describe waits and cancellations, signal a signal wait.
 	event, expr, signal string
 	// opts are a gateway's raw options, ai its kind; origin and originStep are what
-	// the job was before it became a gateway's, and is again if that fails.
+	// the job was before it became a gateway's, and is again if that fails. A planned
+	// step's originStep is the step whose completion led to the call that planned it.
 	opts       []byte
 	ai         bool
 	origin     jobKind
@@ -131,6 +132,15 @@ type run struct {
 
 // indexFrom is the number of steps from which a map beats a scan.
 const indexFrom = 24
+
+// position is stack.current for a call that a step's completion led to: 1 + the
+// step's index, or 0 (spec 01 §7.3).
+func (r *run) position(step string) int {
+	if step == "" {
+		return 0
+	}
+	return r.find(step) + 1
+}
 
 // find returns the position of a memoised step, or -1.
 func (r *run) find(step string) int {
@@ -292,6 +302,8 @@ func (e *encoder) job(j *job) {
 	e.str(j.step)
 	e.str(j.name)
 	switch j.kind {
+	case jobPlanned:
+		e.str(j.originStep)
 	case jobWait, jobCancelOn:
 		e.str(j.event)
 		e.str(j.expr)
@@ -352,6 +364,8 @@ func (d *decoder) job(j *job) {
 	j.step = d.str()
 	j.name = d.str()
 	switch j.kind {
+	case jobPlanned:
+		j.originStep = d.str()
 	case jobWait, jobCancelOn:
 		j.event, j.expr = d.str(), d.str()
 	case jobSignal:

@@ -27,6 +27,27 @@ func timeoutTooLong(message string) *runError {
 	return &runError{name: "InngestErrTimeoutTooLong", message: message}
 }
 
+// text returns the error as a JSON string that holds `{"error":{…}}`. Its keys are
+// in the reference's order.
+func (e *runError) text() []byte {
+	if e.err == "" {
+		e.err = e.name + ": " + e.message
+	}
+	inner, _ := json.Marshal(struct {
+		Error   string `json:"error"`
+		Name    string `json:"name"`
+		Message string `json:"message"`
+		Stack   string `json:"stack,omitempty"`
+	}{e.err, e.name, e.message, e.stack})
+	out, _ := jcs.Append(nil, mustQuote(`{"error":`+string(inner)+"}"))
+	return out
+}
+
+func mustQuote(s string) []byte {
+	q, _ := json.Marshal(s)
+	return q
+}
+
 // json returns the canonical error object.
 func (e *runError) json() []byte {
 	if e.err == "" {
@@ -69,11 +90,9 @@ func attemptError(res *Result) *runError {
 			e.cause = c
 		}
 	} else if len(res.Output) > 0 && string(res.Output) != "null" {
+		// Other JSON than text says nothing (golden runs/fail-payload-shapes).
 		var s string
-		if json.Unmarshal(res.Output, &s) != nil {
-			s = string(res.Output)
-		}
-		if s != "" {
+		if json.Unmarshal(res.Output, &s) == nil && s != "" {
 			e.message = s
 		}
 	}

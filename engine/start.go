@@ -32,7 +32,7 @@ func (p *partition) trigger(fn *function.Function, ev *routedEvent) {
 		at = ev.TS
 	}
 	r := p.newRun(deriveRunID(ev.ReceivedAt, fn.ID, source), fn, [][]byte{ev.json}, at)
-	if ev.correlation != "" {
+	if ev.correlation != "" && fn == ev.invoked {
 		r.correlations = append(r.correlations, ev.correlation)
 	}
 }
