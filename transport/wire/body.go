@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"sync"
@@ -141,36 +143,61 @@ func appendDefers(dst []byte, defers []engine.DeferRef) []byte {
 	return append(dst, '}')
 }
 
-// stepLists are scratch for sorting steps without an allocation per call.
-var stepLists = sync.Pool{New: func() any { return new([]*engine.Step) }}
+// stepRef is one step in the order of ids. A run's every call sorts all of its
+// steps, so comparing is made cheap: ids are hashes and differ in their first
+// eight bytes, which head holds.
+type stepRef struct {
+	head  uint64
+	step  *engine.Step
+	order int
+}
+
+// stepRefs are scratch for sorting steps without an allocation per call.
+var stepRefs = sync.Pool{New: func() any { return new([]stepRef) }}
+
+func refOf(s *engine.Step, order int) stepRef {
+	var head [8]byte
+	copy(head[:], s.ID)
+	return stepRef{head: binary.BigEndian.Uint64(head[:]), step: s, order: order}
+}
+
+func compareRefs(a, b stepRef) int {
+	const notASCII = 0x8080808080808080
+	if a.head != b.head && (a.head|b.head)&notASCII == 0 {
+		return cmp.Compare(a.head, b.head)
+	}
+	if c := jcs.Compare(a.step.ID, b.step.ID); c != 0 {
+		return c
+	}
+	return a.order - b.order
+}
 
 // appendSteps adds the memos and edited inputs, sorted by id. Where both exist
 // the memo counts.
 func appendSteps(dst []byte, c *engine.Call) []byte {
-	scratch := stepLists.Get().(*[]*engine.Step)
+	scratch := stepRefs.Get().(*[]stepRef)
 	list := (*scratch)[:0]
 	for i := range c.Steps {
-		list = append(list, &c.Steps[i])
+		list = append(list, refOf(&c.Steps[i], i))
 	}
 	for i := range c.Inputs {
-		list = append(list, &c.Inputs[i])
+		list = append(list, refOf(&c.Inputs[i], len(c.Steps)+i))
 	}
-	// Stable, so that a memo stands before the input of its step.
-	slices.SortStableFunc(list, func(a, b *engine.Step) int { return jcs.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, compareRefs)
 	dst = append(dst, '{')
-	for i, s := range list {
+	for i, r := range list {
 		if i > 0 {
-			if s.ID == list[i-1].ID {
+			if r.step.ID == list[i-1].step.ID {
 				continue
 			}
 			dst = append(dst, ',')
 		}
-		dst = jcs.AppendString(dst, s.ID)
+		dst = jcs.AppendString(dst, r.step.ID)
 		dst = append(dst, ':')
-		dst = append(dst, s.Memo...)
+		dst = append(dst, r.step.Memo...)
 	}
 	clear(list) // the pool must not keep memos alive
 	*scratch = list[:0]
-	stepLists.Put(scratch)
+	stepRefs.Put(scratch)
 	return append(dst, '}')
 }
