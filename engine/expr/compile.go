@@ -302,14 +302,11 @@ func (b *builder) call(e ast.Expr) node {
 
 func (b *builder) loop(e ast.Expr) node {
 	c := e.AsComprehension()
-	n := &loopNode{over: b.expr(c.IterRange()), init: b.expr(c.AccuInit()), iter2Slot: -1}
+	n := &loopNode{over: b.expr(c.IterRange()), init: b.expr(c.AccuInit())}
 	outer := len(b.scope)
 	n.accuSlot = b.declare(c.AccuVar())
 	result := len(b.scope)
 	n.iterSlot = b.declare(c.IterVar())
-	if c.HasIterVar2() {
-		n.iter2Slot = b.declare(c.IterVar2())
-	}
 	before := b.nodes
 	n.stop = b.stopRule(c)
 	if cond, elem, ok := appendStep(c); ok {

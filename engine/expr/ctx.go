@@ -34,8 +34,6 @@ type source struct {
 	projected bool
 }
 
-func (s *source) missing() bool { return s.json == "" && s.m == nil }
-
 const maxInlineLocals = 6
 
 // ctx is the state of one evaluation.

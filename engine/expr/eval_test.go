@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -276,6 +277,64 @@ func TestManySlots(t *testing.T) {
 	ev, _ := json.Marshal(m)
 	if v, err := eval(t, strings.Join(parts, " && "), string(ev), ""); v != true || err != nil {
 		t.Errorf("%v, %v", v, err)
+	}
+}
+
+func TestProjection(t *testing.T) {
+	t.Parallel()
+	p := NewProjection([][]string{{"data", "id"}, {"data", "n"}, {"name"}, {"data", "id"}, {"data"}, {"data", "none"}, {"data", "id", "x"}, {"data", "z"}, {"data", "ok"}})
+	out := make([]Scalar, 9)
+	p.Scan([]byte(`{"data":{"id":"a\u0062","n":5,"z":-0,"ok":true},"name":"e"}`), out)
+	num := func(f float64) Scalar { return Scalar{Kind: NumberScalar, Num: math.Float64bits(f)} }
+	ab := Scalar{Kind: StringScalar, Str: "ab"}
+	want := []Scalar{ab, num(5), {Kind: StringScalar, Str: "e"}, ab, {}, {}, {}, num(0), {Kind: BoolScalar, Num: 1}}
+	if !slices.Equal(out, want) {
+		t.Errorf("got %v, want %v", out, want)
+	}
+	for _, event := range []string{"", "[]", "{", `{"data"`, `{"data":`, `{"data":{"id":"`, `{"data":{"id":}}`} {
+		p.Scan([]byte(event), out)
+		for i, s := range out {
+			if s != (Scalar{}) {
+				t.Errorf("%q: path %d has %v", event, i, s)
+			}
+		}
+	}
+}
+
+func TestVisitEqualities(t *testing.T) {
+	t.Parallel()
+	e, err := Compile(`async.a == "x" && 1 == async.b && async.c == false && async.d == -0.0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	e.VisitEqualities(func(path []string, s Scalar) { got = append(got, fmt.Sprint(path, s)) })
+	want := []string{`[a] {3 0 x}`, `[b] {2 4607182418800017408 }`, `[c] {1 0 }`, `[d] {2 0 }`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"a":                              `"a"`,
+		"\"\\\n\r\t":                     `"\"\\\n\r\t"`,
+		"\x00\x7f\u00e9\u200b\U0001F600": `"\u0000\u007fé\u200b😀"`,
+		"\U000e0001":                     `"\U000e0001"`,
+		"\ufffd":                         "\"\ufffd\"",
+		"bad \xff":                       "\"bad \ufffd\"",
+	} {
+		if got := quote(s); got != want {
+			t.Errorf("%q: %s, want %s", s, got, want)
+		}
+		e, err := Compile(quote(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := e.Value(Vars{}); v != strings.ToValidUTF8(s, "\ufffd") || err != nil {
+			t.Errorf("%q is read back as %q, %v", s, v, err)
+		}
 	}
 }
 

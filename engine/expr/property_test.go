@@ -33,8 +33,12 @@ func (g *typedExpr) one(of ...string) string { return rapid.SampledFrom(of).Draw
 func (g *typedExpr) bool() string {
 	return g.pick("bool",
 		func() string { return g.one("event.p", "event.q", "true", "false", "has(event.p)", "has(event.none)") },
-		func() string { return "(" + g.num() + g.one(" < ", " <= ", " > ", " >= ", " == ", " != ") + g.num() + ")" },
-		func() string { return "(" + g.str() + g.one(" < ", " <= ", " > ", " >= ", " == ", " != ") + g.str() + ")" },
+		func() string {
+			return "(" + g.num() + g.one(" < ", " <= ", " > ", " >= ", " == ", " != ") + g.num() + ")"
+		},
+		func() string {
+			return "(" + g.str() + g.one(" < ", " <= ", " > ", " >= ", " == ", " != ") + g.str() + ")"
+		},
 		func() string { return "(" + g.bool() + g.one(" && ", " || ", " == ") + g.bool() + ")" },
 		func() string { return "!(" + g.bool() + ")" },
 		func() string { return "(" + g.bool() + " ? " + g.bool() + " : " + g.bool() + ")" },
