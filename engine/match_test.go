@@ -75,12 +75,12 @@ func TestWaitIndexProperty(t *testing.T) {
 			}
 			got := map[waitRef]int{}
 			x.candidates([]byte(name), []byte(ev), func(r waitRef) { got[r]++ })
-			any := false
+			waiting := false
 			for _, w := range waits {
 				if w.name != name {
 					continue
 				}
-				any = true
+				waiting = true
 				match := w.src == ""
 				if !match {
 					e, err := expr.Compile(w.src)
@@ -97,8 +97,8 @@ func TestWaitIndexProperty(t *testing.T) {
 			if len(got) > 0 {
 				rt.Fatalf("candidates that are no waits for the name: %v", got)
 			}
-			if x.has([]byte(name)) != any {
-				rt.Fatalf("has(%s) = %v", name, !any)
+			if x.has([]byte(name)) != waiting {
+				rt.Fatalf("has(%s) = %v", name, !waiting)
 			}
 		}
 		for _, w := range waits {
