@@ -52,14 +52,14 @@ func (l *limitOverride) function(ctx *fasthttp.RequestCtx) (ids.UUID, bool) {
 }
 
 func (l *limitOverride) put(ctx *fasthttp.RequestCtx, _ params) {
-	id, ok := l.function(ctx)
-	if !ok {
-		return
-	}
 	raw := string(ctx.FormValue("limit"))
 	limit, err := strconv.Atoi(raw)
 	if err != nil || limit <= 0 {
 		publicErr(ctx, fasthttp.StatusBadRequest, "", "Invalid limit: "+raw)
+		return
+	}
+	id, ok := l.function(ctx)
+	if !ok {
 		return
 	}
 	// Limits are kept for functions only, which bounds how many there can be.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/textproto"
+	"regexp"
 	"sort"
 	"strings"
 )
@@ -16,7 +17,10 @@ import (
 const number = "\uE000"
 
 // decodeTemplate decodes template JSON. Numbers stay text.
-func decodeTemplate(raw string) (any, error) {
+func decodeTemplate(raw string) (any, error) { return decodeJSON([]byte(quoteNumbers(raw))) }
+
+// quoteNumbers makes template text JSON: bare placeholders become marked strings.
+func quoteNumbers(raw string) string {
 	var out strings.Builder
 	inString := false
 	for i := 0; i < len(raw); i++ {
@@ -37,8 +41,13 @@ func decodeTemplate(raw string) (any, error) {
 		}
 		out.WriteByte(c)
 	}
-	return decodeJSON([]byte(out.String()))
+	return out.String()
 }
+
+var quotedNumber = regexp.MustCompile(`"` + number + `(<[^>]*>)"`)
+
+// bareNumbers takes quoteNumbers back.
+func bareNumbers(text string) string { return quotedNumber.ReplaceAllString(text, "$1") }
 
 func decodeJSON(raw []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -197,10 +206,12 @@ func compareBody(want *Body, got []byte, b *Bindings, unordered func(string) boo
 	c := comparer{b: b, unordered: unordered}
 	c.value("body", w, g)
 	if c.diffs == nil && !permuted(c, w, g) {
-		return []string{"body: equal values in other bytes: " + exact.Error()}
+		return []string{otherBytes + exact.Error()}
 	}
 	return c.diffs
 }
+
+const otherBytes = "body: equal values in other bytes: "
 
 // permuted says that the values are equal only because an array may be permuted.
 func permuted(c comparer, want, got any) bool {

@@ -156,3 +156,26 @@ func TestReadKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestLaterMemos(t *testing.T) {
+	t.Parallel()
+	recorded := `{"ctx":{"stack":{"current":1,"stack":["a","b","c"]}},"events":[{"ts":<MS>}],"steps":{"a":{"data":1},"b":{"at":<MS>},"c":null}}`
+	tests := []struct{ name, actual, want string }{
+		{"one later", `{"ctx":{"stack":{"stack":["a","b"]}},"steps":{"a":1,"b":2}}`,
+			`{"ctx":{"stack":{"current":1,"stack":["a","b"]}},"events":[{"ts":<MS>}],"steps":{"a":{"data":1},"b":{"at":<MS>}}}`},
+		{"two later", `{"ctx":{"stack":{"stack":["a"]}},"steps":{"a":1}}`,
+			`{"ctx":{"stack":{"current":1,"stack":["a"]}},"events":[{"ts":<MS>}],"steps":{"a":{"data":1}}}`},
+		{"less than its position", `{"ctx":{"stack":{"stack":[]}},"steps":{}}`, recorded},
+		{"all", `{"ctx":{"stack":{"stack":["a","b","c"]}},"steps":{"a":1,"b":2,"c":3}}`, recorded},
+		{"a memo without a place", `{"ctx":{"stack":{"stack":["a"]}},"steps":{"a":1,"b":2}}`, recorded},
+		{"no JSON", `x`, recorded},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := laterMemos(recorded, []byte(tt.actual)); got != tt.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
