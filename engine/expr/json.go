@@ -92,7 +92,7 @@ func skipContainer(s string, i int) int {
 	inside := uint64(0) // all highs when s[i] is inside a string
 	for i+8 <= len(s) {
 		w := load8(s, i)
-		if matchBytes(w, '\\') != 0 {
+		if x := w ^ '\\'*ones; (x-ones)&^x&highs != 0 {
 			var end int
 			if i, end, depth, inside = skipSlowly(s, i, depth, inside); end >= 0 {
 				return end
@@ -107,20 +107,23 @@ func skipContainer(s string, i int) int {
 		str ^= str << 32
 		str ^= inside
 		inside = (str >> 63) * highs
-		folded := w | 0x20*ones // makes [ ] of { } and leaves nothing else equal to them
-		open, closing := matchBytes(folded, '{')&^str, matchBytes(folded, '}')&^str
-		closed := bits.OnesCount64(closing)
-		if depth > closed {
-			depth += bits.OnesCount64(open) - closed
-			i += 8
-			continue
-		}
-		for m := open | closing; m != 0; m &= m - 1 {
-			bit := m & -m
-			if open&bit != 0 {
-				depth++
-			} else if depth--; depth == 0 {
-				return i + bits.TrailingZeros64(bit)>>3 + 1
+		// With these bits set, only [ ] { } and Y y _ DEL are 0x7F, and of those only
+		// brackets are outside strings. Bit 2 tells closing ones.
+		brackets := matchBytes(w|0x26*ones, 0x7F) &^ str
+		if brackets != 0 {
+			closing := brackets & (w << 5)
+			closed := bits.OnesCount64(closing)
+			if depth > closed {
+				depth += bits.OnesCount64(brackets) - 2*closed
+			} else {
+				for m := brackets; m != 0; m &= m - 1 {
+					bit := m & -m
+					if closing&bit == 0 {
+						depth++
+					} else if depth--; depth == 0 {
+						return i + bits.TrailingZeros64(bit)>>3 + 1
+					}
+				}
 			}
 		}
 		i += 8
