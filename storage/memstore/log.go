@@ -14,9 +14,11 @@ type log struct {
 	store   *Store
 	groups  []engine.LogGroup
 	head    uint64 // sequence number of the next entry
-	trimmed uint64 // entries below are forgotten
-	grown   chan struct{}
-	closing chan struct{}
+	trimmed uint64 // entries below are not read again
+	// forgotten is how far the trim is durable: a crash brings back what is above.
+	forgotten uint64
+	grown     chan struct{}
+	closing   chan struct{}
 }
 
 func newLog(s *Store) *log {
@@ -66,6 +68,7 @@ func (l *log) Next(ctx context.Context, from uint64) (engine.LogGroup, error) {
 	for {
 		l.store.mu.Lock()
 		i := sort.Search(len(l.groups), func(i int) bool { return l.groups[i].First >= from })
+		i = max(i, l.index(l.trimmed))
 		closed, grown := l.store.closed, l.grown
 		if !closed && i < len(l.groups) {
 			g := l.groups[i]
@@ -92,19 +95,43 @@ func (l *log) Trim(seq uint64) error {
 		return engine.ErrClosed
 	}
 	l.trimmed = max(l.trimmed, min(seq, l.head))
-	// A group goes when all its entries do; the others are shared with no one.
-	n := sort.Search(len(l.groups), func(i int) bool {
-		return l.groups[i].First+uint64(l.groups[i].Count) > l.trimmed
-	})
-	l.groups = l.groups[n:]
+	if l.store.mode == Interval {
+		// It rests on commits that are not durable yet, and must not survive them.
+		l.store.journal = append(l.store.journal, &write{stream: logStream, trim: l.trimmed})
+		return nil
+	}
+	l.forget(l.trimmed)
 	return nil
+}
+
+// take applies a durable write of the log.
+func (l *log) take(w *write) {
+	if w.trim > 0 {
+		l.forget(w.trim)
+		return
+	}
+	l.add(w.data, w.append)
+}
+
+// forget drops entries below seq for good.
+func (l *log) forget(seq uint64) {
+	l.forgotten = max(l.forgotten, seq)
+	l.groups = l.groups[l.index(seq):]
+}
+
+// index finds the first group that has an entry at or after seq: a group goes
+// when all its entries do.
+func (l *log) index(seq uint64) int {
+	return sort.Search(len(l.groups), func(i int) bool {
+		return l.groups[i].First+uint64(l.groups[i].Count) > seq
+	})
 }
 
 func (l *log) Pending() int64 {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	var n int64
-	for _, g := range l.groups {
+	for _, g := range l.groups[l.index(l.trimmed):] {
 		n += int64(len(g.Data))
 	}
 	return n

@@ -56,6 +56,7 @@ type write struct {
 	undo   []op   // restores the partition
 	append int    // entries of the append
 	data   []byte // records of the append
+	trim   uint64 // what the log forgets, if this is no append
 	done   func(error)
 }
 
@@ -173,7 +174,8 @@ func (s *Store) Crash() *Store {
 	s.shut()
 
 	next := New(s.rng.Uint64(), Options{Partitions: s.Partitions(), Mode: s.mode})
-	next.log.groups, next.log.head, next.log.trimmed = s.log.groups, s.log.head, s.log.trimmed
+	next.log.groups, next.log.head = s.log.groups, s.log.head
+	next.log.trimmed, next.log.forgotten = s.log.forgotten, s.log.forgotten
 	var dropped []*write
 	for _, w := range pending {
 		switch {
@@ -182,7 +184,8 @@ func (s *Store) Crash() *Store {
 		default:
 			kept[w.stream]--
 			if w.stream == logStream {
-				next.log.add(w.data, w.append)
+				next.log.take(w)
+				next.log.trimmed = next.log.forgotten
 			}
 		}
 	}
@@ -204,7 +207,7 @@ func (s *Store) Crash() *Store {
 func (s *Store) settle(w *write, err error) {
 	if w.stream == logStream && err == nil {
 		s.mu.Lock()
-		s.log.add(w.data, w.append)
+		s.log.take(w)
 		s.mu.Unlock()
 	}
 	if w.done != nil {
