@@ -35,6 +35,7 @@ type DB struct {
 	logger *slog.Logger
 	parts  []*partition // the system partition first
 	log    *eventLog
+	tune   func(*pebble.Options)
 
 	closing sync.Once
 	closed  gate // of the methods of DB itself
@@ -58,7 +59,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory %s: %w: if another server is running on it, stop that one or choose another directory", dir, err)
 	}
-	s := &DB{dir: dir, sync: o.Sync, lock: lock, logger: o.Logger}
+	s := &DB{dir: dir, sync: o.Sync, lock: lock, logger: o.Logger, tune: o.tune}
 	s.fs = newDiskFS(o.FS, dir, o.Sync.interval, func(err error) {
 		s.logger.Error("storage has failed: no event or step is accepted until the server is restarted", "error", err)
 	})
@@ -108,9 +109,13 @@ func (s *DB) options(cache *pebble.Cache) *pebble.Options {
 		// in the memtable of an idle server.
 		FlushDelayDeleteRange: flushDelay,
 	}
-	for i := range o.Levels {
-		// Lookups of idempotency keys mostly find nothing.
+	// Lookups of idempotency keys mostly find nothing. Pebble does not use filters
+	// in the last level, where they would not fit into a small cache.
+	for i := range len(o.Levels) - 1 {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	if s.tune != nil {
+		s.tune(o)
 	}
 	return o
 }

@@ -58,19 +58,6 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.fs.failure(); err != nil {
-		return len(p), f.refused(err)
-	}
-	n, err := f.File.WriteAt(p, off)
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", f.path, err)
-		f.fs.freeze(err)
-		return len(p), f.refused(err)
-	}
-	return n, nil
-}
-
 // Preallocate is no more than a hint.
 func (f *diskFile) Preallocate(offset, length int64) error {
 	if f.fs.failure() != nil {

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -24,6 +25,9 @@ import (
 //
 // It elides. Under [SyncInterval], a sync of Pebble's log returns at once and a
 // timer makes it up. The event log syncs for real with [diskFS.syncLog].
+//
+// What Pebble needs for features that the store does not use (links and writes in
+// place, for checkpoints and remote storage) passes through.
 type diskFS struct {
 	vfs.FS
 	dir      string
@@ -133,7 +137,7 @@ func (d *diskFS) open(name string, f vfs.File) vfs.File {
 // when frozen, the file is one in memory.
 func (d *diskFS) created(name string, c vfs.DiskWriteCategory, open func() (vfs.File, error)) (vfs.File, error) {
 	if d.failure() == nil {
-		f, err := open()
+		f, err := d.ordered(name, open)
 		if err == nil {
 			return d.open(name, f), nil
 		}
@@ -148,16 +152,29 @@ func (d *diskFS) created(name string, c vfs.DiskWriteCategory, open func() (vfs.
 	return d.memory.Create(name, c)
 }
 
+// ordered creates a file. One that marks another as the current one is created
+// only when that is sure to be in the directory: file systems may well keep a later
+// entry and lose an earlier one.
+func (d *diskFS) ordered(name string, open func() (vfs.File, error)) (vfs.File, error) {
+	if strings.HasPrefix(d.FS.PathBase(name), "marker.") {
+		dir, err := d.FS.OpenDir(d.dir)
+		if err != nil {
+			return nil, err
+		}
+		d.syncs.Add(1)
+		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return open()
+}
+
 func (d *diskFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return d.created(name, c, func() (vfs.File, error) { return d.FS.Create(name, c) })
 }
 
 func (d *diskFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return d.created(name, c, func() (vfs.File, error) { return d.FS.ReuseForWrite(old, name, c) })
-}
-
-func (d *diskFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	return d.created(name, c, func() (vfs.File, error) { return d.FS.OpenReadWrite(name, c, opts...) })
 }
 
 func (d *diskFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
@@ -169,15 +186,6 @@ func (d *diskFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	return d.FS.Open(name, opts...)
 }
 
-func (d *diskFS) Stat(name string) (vfs.FileInfo, error) {
-	if d.failure() != nil {
-		if i, err := d.memory.Stat(name); err == nil {
-			return i, nil
-		}
-	}
-	return d.FS.Stat(name)
-}
-
 func (d *diskFS) OpenDir(name string) (vfs.File, error) {
 	f, err := d.FS.OpenDir(name)
 	if err != nil {
@@ -186,32 +194,25 @@ func (d *diskFS) OpenDir(name string) (vfs.File, error) {
 	return &diskFile{File: f, fs: d, path: name, kind: directory}, nil
 }
 
-// change performs a change of the name space, if not frozen.
-func (d *diskFS) change(what, name string, change, inMemory func() error) error {
+// Remove removes a file. That it fails costs space, not data, so it freezes nothing.
+func (d *diskFS) Remove(name string) error {
 	if d.failure() == nil {
-		err := change()
-		if err == nil {
-			return nil
-		}
-		d.freeze(fmt.Errorf("%s %s: %w", what, name, err))
+		return d.FS.Remove(name)
 	}
-	_ = inMemory() // what is not there is on the disk, and stays
+	_ = d.memory.Remove(name) // what is not there is on the disk, and stays
 	return nil
 }
 
-func (d *diskFS) Remove(name string) error {
-	return d.change("remove", name,
-		func() error { return d.FS.Remove(name) }, func() error { return d.memory.Remove(name) })
-}
-
+// Rename renames a file. Pebble does that only while it opens a database.
 func (d *diskFS) Rename(old, name string) error {
-	return d.change("rename", old,
-		func() error { return d.FS.Rename(old, name) }, func() error { return d.memory.Rename(old, name) })
-}
-
-func (d *diskFS) Link(old, name string) error {
-	return d.change("link", old,
-		func() error { return d.FS.Link(old, name) }, func() error { return d.memory.Link(old, name) })
+	err := d.failure()
+	if err == nil {
+		if err = d.FS.Rename(old, name); err != nil {
+			err = fmt.Errorf("rename %s: %w", old, err)
+			d.freeze(err)
+		}
+	}
+	return err
 }
 
 func (d *diskFS) Unwrap() vfs.FS { return d.FS }

@@ -9,7 +9,9 @@ import (
 	"ingot/engine"
 	"ingot/storage/storagetest"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
 )
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -27,6 +29,16 @@ func mustOpen(t testing.TB, dir string, o Options) *DB {
 	}
 	return s
 }
+
+// small makes memtables rotate, flush and compact within a short test.
+func small(o *pebble.Options) {
+	o.MemTableSize = 64 << 10
+	o.L0CompactionThreshold = 2
+	o.LBaseMaxBytes = 128 << 10
+	o.MaxManifestFileSize = 4 << 10
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type harness struct {
 	dir string

@@ -122,6 +122,9 @@ func (l *eventLog) readPage(from uint64) error {
 		if err != nil {
 			return err
 		}
+		if n := len(page); n > 0 && (g.First != page[n-1].end() || g.at != page[n-1].at+page[n-1].size()) {
+			return fmt.Errorf("%w: entries %d to %d are missing", errGroup, page[n-1].end(), g.First)
+		}
 		page = append(page, g)
 		size += len(g.Data)
 	}

@@ -6,6 +6,9 @@ import "ingot/engine"
 type Metrics struct {
 	// DiskBytes is the size of all files.
 	DiskBytes uint64
+	// TableBytes is the part of DiskBytes in live tables; the rest is Pebble's
+	// write-ahead log, files kept for it to write anew, and its manifest.
+	TableBytes uint64
 	// Syncs is the number of fsyncs, of whatever file.
 	Syncs uint64
 	// LogPendingBytes is engine.Log.Pending.
@@ -41,6 +44,7 @@ func (s *DB) Metrics() (Metrics, error) {
 	p := s.db.Metrics()
 	m := Metrics{
 		DiskBytes:           p.DiskSpaceUsage(),
+		TableBytes:          p.Table.Local.LiveSize,
 		Syncs:               s.fs.syncs.Load(),
 		WALBytes:            p.WAL.PhysicalSize,
 		MemtableBytes:       p.MemTable.Size,

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -67,6 +68,8 @@ type Options struct {
 	// Logger gets what the operator must know, and at debug level what Pebble does.
 	// nil means slog.Default().
 	Logger *slog.Logger
+
+	tune func(*pebble.Options) // lets tests have small memtables
 }
 
 func (o Options) withDefaults() (Options, error) {
