@@ -43,20 +43,23 @@ func needNode(t *testing.T) {
 	}
 }
 
-// startServer runs a server in this process on a directory of its own.
-func startServer(t *testing.T) *server.Server {
+// startServer runs a server in this process on a directory of its own; change may
+// be nil.
+func startServer(t *testing.T, change func(*config.Dev)) *server.Server {
 	t.Helper()
 	log := io.Discard
 	if testing.Verbose() {
 		log = os.Stderr
 	}
+	dev := config.Dev{
+		Host: "127.0.0.1", DataDir: t.TempDir(), Workers: config.DefaultWorkers, Sync: config.SyncAlways,
+		PollInterval: config.DefaultPollInterval, RetryInterval: time.Second,
+	}
+	if change != nil {
+		change(&dev)
+	}
 	srv, err := server.Start(context.Background(), server.Config{
-		Dev: config.Dev{
-			Host: "127.0.0.1", DataDir: t.TempDir(), Workers: config.DefaultWorkers, Sync: config.SyncAlways,
-			PollInterval: config.DefaultPollInterval, RetryInterval: time.Second,
-		},
-		Version: "e2e",
-		Logger:  logging.New(log, logging.Options{Level: slog.LevelInfo}),
+		Dev: dev, Version: "e2e", Logger: logging.New(log, logging.Options{Level: slog.LevelInfo}),
 	})
 	if err != nil {
 		t.Fatal(err)

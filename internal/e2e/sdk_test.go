@@ -26,7 +26,7 @@ func TestSDK(t *testing.T) {
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			app := startNode(t, startServer(t), v.args...)
+			app := startNode(t, startServer(t, nil), v.args...)
 			app.sync(t)
 			for _, c := range sdkCases {
 				if c.only4 && v.args[1] != "4" {

@@ -1,7 +1,7 @@
 // The app that the end-to-end tests run: every feature of the TypeScript SDK
 // that Ingot serves, once with SDK 4 and once with SDK 3 (functions.mjs).
 //
-//   INNGEST_DEV=http://127.0.0.1:8288 node app.mjs --sdk 4 [--no-checkpointing] [--streaming]
+//   INNGEST_DEV=http://127.0.0.1:8288 node app.mjs --sdk 4 [--no-checkpointing] [--streaming] [--port 3000]
 //
 // Prints `listening <port>` once it serves. Tests read what happened at /marks.
 import http from "node:http";
@@ -14,6 +14,7 @@ const { values: flags } = parseArgs({
     sdk: { type: "string", default: "4" },
     "no-checkpointing": { type: "boolean", default: false },
     streaming: { type: "boolean", default: false },
+    port: { type: "string", default: "0" },
   },
 });
 const v4 = flags.sdk === "4";
@@ -80,6 +81,6 @@ server.on("request", async (req, res) => {
       res.writeHead(404).end();
   }
 });
-server.listen(0, "127.0.0.1", () => console.log(`listening ${server.address().port}`));
+server.listen(Number(flags.port), "127.0.0.1", () => console.log(`listening ${server.address().port}`));
 // The test that started this process holds its stdin open: no orphans.
 process.stdin.on("close", () => process.exit(0)).resume();
