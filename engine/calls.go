@@ -82,6 +82,7 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 	c := &Call{
 		Ref: ref, Fn: fn, URL: fn.URL,
 		JobID:            JobID(r.id, j.id),
+		Trace:            r.trace,
 		RequestID:        ids.Derive(p.now, appendUint32(jobKey(seed[:0], r.id, j.id), j.gen)),
 		StepID:           "step",
 		Attempt:          j.attempt,

@@ -137,6 +137,7 @@ func (p *partition) announce(r *run, status LifecycleKind, output, errJSON []byt
 
 func (p *partition) endEvent(r *run, name, id string, data []byte) *event.Event {
 	ev := event.NewInternal(ids.Derive(p.now, r.id[:], []byte(name)), name, id, data, p.now)
+	ev.Trace = r.trace
 	ev.Sessions = eventSessions(r)
 	return ev
 }
@@ -236,7 +237,6 @@ func (p *partition) startDeferred(r *run) {
 		if d.state != deferAfterRun || fn == nil {
 			continue
 		}
-		trace := runTrace(r.id, append(r.id[:], d.id...))
 		info, _ := json.Marshal(struct {
 			FnSlug     string   `json:"fn_slug"`
 			AppID      string   `json:"parent_app_id"`
@@ -244,7 +244,7 @@ func (p *partition) startDeferred(r *run) {
 			FnID       string   `json:"parent_fn_id"`
 			ParentSlug string   `json:"parent_fn_slug"`
 			RunID      string   `json:"parent_run_id"`
-		}{d.slug, fn.AppID.String(), trace.ref(), fn.ID.String(), fn.Slug, r.id.String()})
+		}{d.slug, fn.AppID.String(), newSpanRef(r.id, d.id, false), fn.ID.String(), fn.Slug, r.id.String()})
 		var data map[string]json.RawMessage
 		if json.Unmarshal(d.input, &data) != nil || data == nil {
 			data = map[string]json.RawMessage{}
@@ -253,6 +253,7 @@ func (p *partition) startDeferred(r *run) {
 		raw, _ := json.Marshal(data)
 		id := ids.Derive(int64(r.id.Time()), []byte("defer-event"), r.id[:], []byte(d.id))
 		ev := event.NewInternal(id, event.NameDeferredSchedule, "", raw, p.now)
+		ev.Trace = r.trace
 		var meta struct{ Sessions json.RawMessage }
 		if json.Unmarshal(d.meta, &meta) == nil && len(meta.Sessions) > 2 {
 			ev.Sessions = meta.Sessions

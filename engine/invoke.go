@@ -61,17 +61,15 @@ func (h *opHandler) invoke(op *Op) {
 		return
 	}
 	r := h.r
-	var seed [20]byte
 	id := ids.Derive(h.now, r.id[:], []byte(op.ID))
-	trace := runTrace(r.id, appendUint32(append(seed[:0], r.id[:]...), r.nextJob+1))
 	inv := invocation{
 		CorrelationID: r.id.String() + "." + op.ID,
 		Expire:        due,
 		FnID:          opts.FunctionID,
 		GroupID:       ids.UUIDv5(id[:]).String(),
 		Name:          op.label(),
-		SpanRef:       trace.ref(),
-		Trace:         trace.carrier(h.now),
+		SpanRef:       newSpanRef(r.id, op.ID, true),
+		Trace:         newTraceCarrier(r, op.ID, h.now),
 	}
 	if fn := h.fn(r); fn != nil {
 		inv.SourceAppID, inv.SourceFnID, inv.SourceFnV = fn.AppID.String(), fn.ID.String(), fn.Version
@@ -87,6 +85,7 @@ func (h *opHandler) invoke(op *Op) {
 		return
 	}
 	ev := event.NewInternal(id, event.NameFunctionInvoked, opts.Payload.ID, raw, h.now)
+	ev.Trace = r.trace
 	ev.V = []byte(opts.Payload.V)
 	if opts.Payload.TS > 0 {
 		ev.TS = opts.Payload.TS

@@ -92,6 +92,8 @@ type syncInfo struct {
 type run struct {
 	id ulid.ULID
 	fn ids.UUID
+	// trace is the id that the distributed trace began with, usually the event's.
+	trace ulid.ULID
 	// reqVersion is -1 until the SDK has told its own (spec 01 §7.5).
 	reqVersion int
 	forcePlan  bool
@@ -256,6 +258,7 @@ func deriveRunID(ms int64, fn ids.UUID, source []byte) ulid.ULID {
 func (e *encoder) run(r *run) {
 	e.byte(recordVersion)
 	e.id(r.fn)
+	e.id(r.trace)
 	e.int(int64(r.reqVersion))
 	e.byte(b2u(r.forcePlan) | b2u(r.sync != nil)<<1)
 	e.int(r.startedAt)
@@ -323,6 +326,7 @@ func decodeRun(id ulid.ULID, b []byte) (*run, int, error) {
 	d.version()
 	r := &run{id: id, stored: true}
 	r.fn = d.id()
+	r.trace = d.id()
 	r.reqVersion = int(d.int())
 	flags := d.byte()
 	r.forcePlan = flags&1 != 0

@@ -32,6 +32,7 @@ func (p *partition) trigger(fn *function.Function, ev *routedEvent) {
 		at = ev.TS
 	}
 	r := p.newRun(deriveRunID(ev.ReceivedAt, fn.ID, source), fn, [][]byte{ev.json}, at)
+	r.trace = ev.TraceRoot()
 	if ev.correlation != "" && fn == ev.invoked {
 		r.correlations = append(r.correlations, ev.correlation)
 	}
@@ -57,7 +58,7 @@ func (p *partition) newRun(id ulid.ULID, fn *function.Function, events [][]byte,
 }
 
 func (p *partition) createRun(id ulid.ULID, fn *function.Function, events [][]byte) *run {
-	r := &run{id: id, fn: fn.ID, reqVersion: -1, score: int64(id.Time()), events: events}
+	r := &run{id: id, fn: fn.ID, trace: id, reqVersion: -1, score: int64(id.Time()), events: events}
 	p.runs[id] = r
 	p.touch(r)
 	p.outbox.add(&Lifecycle{Kind: RunScheduled, At: p.now, Run: id, Fn: fn.ID, Payload: firstEvent(events)})

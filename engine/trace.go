@@ -10,8 +10,7 @@ import (
 )
 
 // Trace references inside events, in the reference's shape (golden
-// runs/INTERNAL-EVENTS). The ids are derived from the run, so that a replay
-// writes the same.
+// runs/INTERNAL-EVENTS). The ids are derived, so that a replay writes the same.
 
 type spanRef struct {
 	DynamicSpanID string `json:"dsid"`
@@ -28,25 +27,22 @@ type traceCarrier struct {
 	Time string `json:"ts"`
 }
 
-type spanIDs struct{ trace, span, parent string }
-
-func runTrace(run ulid.ULID, span []byte) spanIDs {
-	t := ids.UUIDv5(run[:])
-	s := ids.UUIDv5(span)
-	return spanIDs{hex.EncodeToString(t[:]), hex.EncodeToString(s[:8]), hex.EncodeToString(s[8:])}
-}
-
-func (s spanIDs) ref() *spanRef {
+// newSpanRef refers to a step's span in the run's own trace, below the run's.
+func newSpanRef(run ulid.ULID, step string, sampled bool) *spanRef {
+	trace, root := ids.RunTrace(run)
+	span := ids.StepSpan(step)
 	return &spanRef{
-		DynamicSpanID: s.span,
-		DynamicParent: "00-" + s.trace + "-" + s.parent + "-00",
-		TraceParent:   "00-" + s.trace + "-" + s.span + "-01",
+		DynamicSpanID: hex.EncodeToString(span[:]),
+		DynamicParent: string(ids.AppendTraceparent(nil, trace, root, false)),
+		TraceParent:   string(ids.AppendTraceparent(nil, trace, span, sampled)),
 	}
 }
 
-func (s spanIDs) carrier(now int64) *traceCarrier {
+// newTraceCarrier hands the distributed trace on, with the run as the parent.
+func newTraceCarrier(r *run, step string, now int64) *traceCarrier {
 	c := &traceCarrier{Time: time.UnixMilli(now).UTC().Format(time.RFC3339Nano)}
-	c.Context.SpanID = s.span
-	c.Context.TraceParent = "00-" + s.trace + "-" + s.span + "-01"
+	span := ids.SpanOf(r.id, step)
+	c.Context.SpanID = hex.EncodeToString(span[:])
+	c.Context.TraceParent = string(ids.AppendTraceparent(nil, ids.DistributedTrace(r.trace), ids.SpanOf(r.id, ""), true))
 	return c
 }

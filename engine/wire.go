@@ -137,6 +137,8 @@ type Call struct {
 	// JobID is the opaque queue item id; the driver sends it in ctx.job_id,
 	// ctx.qi_id and the X-Inngest-Job-Id header.
 	JobID string
+	// Trace is the id that the distributed trace of the call began with.
+	Trace ulid.ULID
 	// RequestID is unique per dispatch.
 	RequestID ulid.ULID
 	// StepID is "step" for discovery, else the id of the planned step.

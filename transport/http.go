@@ -298,7 +298,7 @@ func (h *HTTP) prepare(s *scratch, c *engine.Call, now time.Time) (err error) {
 	s.body = wire.AppendBody(s.body[:0], c)
 	dst := append(s.headers[:0], "Account-Id: "+ids.AccountID+"\r\nContent-Type: application/json\r\n"...)
 	dst = append(dst, "Traceparent: "...)
-	dst = wire.AppendTraceparent(dst, c.Ref.RunID, c.RequestID)
+	dst = wire.AppendTraceparent(dst, c.Trace, c.RequestID)
 	dst = append(dst, "\r\nTracestate: "...)
 	dst = wire.AppendTracestate(dst, c.Fn, c.Ref.RunID, c.RequestID)
 	dst = append(dst, "\r\n"...)

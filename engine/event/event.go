@@ -31,8 +31,20 @@ type Event struct {
 	TS int64
 	// ReceivedAt is the time of acceptance in unix ms.
 	ReceivedAt int64
+	// Trace is the id that the event's distributed trace began with, if that is not
+	// the event itself: the server's events belong to the trace of the run that they
+	// are about. Zero for users' events.
+	Trace ulid.ULID
 	// Seeded says that InternalID came from a seed, so it can occur again.
 	Seeded bool
+}
+
+// TraceRoot is the id that the event's distributed trace began with.
+func (e *Event) TraceRoot() ulid.ULID {
+	if e.Trace == (ulid.ULID{}) {
+		return e.InternalID
+	}
+	return e.Trace
 }
 
 // Dedupable reports whether a second event can carry the same id, so that runs

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // The record of an event in the write-ahead log:
@@ -15,6 +17,7 @@ import (
 //	ts       varint
 //	received varint
 //	name, id, data, user, v, sessions: uvarint length and bytes each
+//	trace    16 bytes, only if flagTrace
 //
 // A body may be longer than its fields: later versions of the program can append
 // fields without raising the version, as long as old ones may ignore them.
@@ -23,6 +26,7 @@ const (
 	recordHeader  = 1 + 4
 
 	flagSeeded = 1 << 0
+	flagTrace  = 1 << 1
 )
 
 // Errors of DecodeRecord.
@@ -41,6 +45,9 @@ func (e *Event) AppendRecord(dst []byte) []byte {
 	if e.Seeded {
 		flags |= flagSeeded
 	}
+	if e.Trace != (ulid.ULID{}) {
+		flags |= flagTrace
+	}
 	dst = append(dst, flags)
 	dst = append(dst, e.InternalID[:]...)
 	dst = binary.AppendVarint(dst, e.TS)
@@ -51,6 +58,9 @@ func (e *Event) AppendRecord(dst []byte) []byte {
 	dst = appendField(dst, e.User)
 	dst = appendField(dst, e.V)
 	dst = appendField(dst, e.Sessions)
+	if flags&flagTrace != 0 {
+		dst = append(dst, e.Trace[:]...)
+	}
 	binary.LittleEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-recordHeader))
 	return dst
 }
@@ -81,7 +91,8 @@ func DecodeRecord(b []byte, e *Event) (rest []byte, err error) {
 	// The capacity ends with the body, so that appending to a field cannot overwrite the next record.
 	d := fieldReader{b: b[:size:size]}
 	rest = b[size:]
-	e.Seeded = d.byte()&flagSeeded != 0
+	flags := d.byte()
+	e.Seeded = flags&flagSeeded != 0
 	copy(e.InternalID[:], d.take(16))
 	e.TS = d.varint()
 	e.ReceivedAt = d.varint()
@@ -91,6 +102,10 @@ func DecodeRecord(b []byte, e *Event) (rest []byte, err error) {
 	e.User = d.field()
 	e.V = d.field()
 	e.Sessions = d.field()
+	e.Trace = ulid.ULID{}
+	if flags&flagTrace != 0 {
+		copy(e.Trace[:], d.take(16))
+	}
 	if d.bad {
 		return nil, fmt.Errorf("%w: a field exceeds the record's %d bytes", ErrCorrupt, size)
 	}

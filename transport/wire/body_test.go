@@ -222,8 +222,9 @@ func TestTrace(t *testing.T) {
 	if len(parent) != 55 || !strings.HasPrefix(parent, "00-") || !strings.HasSuffix(parent, "-01") {
 		t.Errorf("traceparent %s", parent)
 	}
+	trace, _ := ids.RunTrace(c.Ref.RunID)
 	want := fmt.Sprintf("inngest@traceref=%%7B%%22tp%%22%%3A%%22%s%%22%%2C%%22ts%%22%%3A%%22%%22%%7D,inngest@fn=%s,inngest@app=%s",
-		string(appendTraceparent(nil, c.Ref.RunID, c.RequestID, seedRefTrace)), c.Fn.ID, c.Fn.AppID)
+		string(ids.AppendTraceparent(nil, trace, ids.SpanOf(c.RequestID, "run"), true)), c.Fn.ID, c.Fn.AppID)
 	if state != want {
 		t.Errorf("tracestate %s\nwant       %s", state, want)
 	}
