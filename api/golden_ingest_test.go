@@ -259,10 +259,7 @@ func (r *replay) stored(x *exchange) error {
 		if i < 0 {
 			return fmt.Errorf("no event %s in the log", w.InternalID)
 		}
-		m, err := got[i].Map()
-		if err != nil {
-			return err
-		}
+		m := eventMap(r.t, &got[i])
 		if w.Data == nil {
 			w.Data = map[string]any{}
 		}

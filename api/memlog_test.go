@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"sync"
@@ -57,6 +58,16 @@ func (l *memLog) events(t testing.TB) []event.Event {
 		out = append(out, e)
 	}
 	return out
+}
+
+// eventMap decodes an event as functions see it.
+func eventMap(t testing.TB, e *event.Event) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal(e.AppendJSON(nil), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // logEngine is an engine that only writes sent events to a log.

@@ -134,10 +134,7 @@ func TestInvoke(t *testing.T) {
 	if len(sent) != 2 {
 		t.Fatalf("%d events", len(sent))
 	}
-	m, err := sent[0].Map()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := eventMap(t, &sent[0])
 	delete(m, "ts")
 	want := map[string]any{
 		"name": event.NameFunctionInvoked, "id": "mine", "v": "2", "user": map[string]any{"u": 1.0},
@@ -148,11 +145,11 @@ func TestInvoke(t *testing.T) {
 	if !reflect.DeepEqual(m, want) {
 		t.Errorf("got  %v\nwant %v", m, want)
 	}
-	m, _ = sent[1].Map()
+	m = eventMap(t, &sent[1])
 	if fn := m["data"].(map[string]any)["_inngest"].(map[string]any)["fn_id"]; fn != "a/b c" {
 		t.Errorf("slug %q", fn)
 	}
-	if id := sent[1].EffectiveID(); id == sent[1].InternalID.String() || len(id) != 26 {
+	if id := string(sent[1].ID); id == sent[1].InternalID.String() || len(id) != 26 {
 		t.Errorf("the event's id %q must be a ULID of its own", id)
 	}
 	res := call(s, "POST", "/invoke/f", `{}`, headerSeed, "1700000000000,MDEyMzQ1Njc4OQ==")

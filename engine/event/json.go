@@ -1,8 +1,6 @@
 package event
 
 import (
-	"encoding/json"
-	"fmt"
 	"strconv"
 
 	"ingot/internal/jcs"
@@ -51,15 +49,6 @@ func (e *Event) AppendInternalID(dst []byte) []byte {
 	return dst
 }
 
-// EffectiveID returns the event's `id` as functions see it: the sender's, or the
-// text of the internal id.
-func (e *Event) EffectiveID() string {
-	if len(e.ID) > 0 {
-		return string(e.ID)
-	}
-	return e.InternalID.String()
-}
-
 func appendObject(dst, raw []byte) []byte {
 	if len(raw) == 0 {
 		return append(dst, emptyObject...)
@@ -104,44 +93,4 @@ func appendString(dst, s []byte) []byte {
 	}
 	dst = append(dst, s[from:]...)
 	return append(dst, '"')
-}
-
-// Map returns the event as expressions see it (spec 03 §3.1): the keys of
-// AppendJSON, numbers as float64. It decodes; callers keep the result while they
-// evaluate several expressions.
-func (e *Event) Map() (map[string]any, error) {
-	m := map[string]any{
-		"id":   e.EffectiveID(),
-		"name": string(e.Name),
-		"ts":   float64(e.TS),
-	}
-	var err error
-	if m["data"], err = decodeObject("data", e.Data); err != nil {
-		return nil, err
-	}
-	if m["user"], err = decodeObject("user", e.User); err != nil {
-		return nil, err
-	}
-	if len(e.V) > 0 {
-		m["v"] = string(e.V)
-	}
-	if len(e.Sessions) > 0 {
-		s, err := decodeObject("meta.sessions", e.Sessions)
-		if err != nil {
-			return nil, err
-		}
-		m["meta"] = map[string]any{"sessions": s}
-	}
-	return m, nil
-}
-
-func decodeObject(field string, raw []byte) (map[string]any, error) {
-	m := map[string]any{}
-	if len(raw) == 0 {
-		return m, nil
-	}
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("event: decode %s: %w", field, err)
-	}
-	return m, nil
 }

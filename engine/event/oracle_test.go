@@ -197,3 +197,15 @@ func checkRecord(t *testing.T, e *Event) {
 		t.Fatalf("AppendJSON is not valid: %s", js)
 	}
 }
+
+// decodeTestObject decodes a raw object; none is {}.
+func decodeObject(field string, raw []byte) (map[string]any, error) {
+	m := map[string]any{}
+	if len(raw) == 0 {
+		return m, nil
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	return m, nil
+}
