@@ -104,9 +104,9 @@ func decodeElement(b []byte) (int, error) {
 	return int(d.InputOffset()) - len(before), nil
 }
 
-// stripReserved sets e.Data to the object data, which is valid, without the keys
-// that senders may not use.
-func stripReserved(e *Event, data []byte) bool {
+// stripReserved returns the object data, which is valid, without the keys that
+// senders may not use.
+func stripReserved(data []byte) []byte {
 	out := make([]byte, 1, len(data))
 	out[0] = '{'
 	i := skipSpace(data, 1)
@@ -122,8 +122,7 @@ func stripReserved(e *Event, data []byte) bool {
 		}
 		i = skipSpace(data, i)
 		if data[i] == '}' {
-			e.Data = append(out, '}')
-			return true
+			return append(out, '}')
 		}
 		i = skipSpace(data, i+1)
 	}
