@@ -30,7 +30,7 @@ type traceCarrier struct {
 // newSpanRef refers to a step's span in the run's own trace, below the run's.
 func newSpanRef(run ulid.ULID, step string, sampled bool) *spanRef {
 	trace, root := ids.RunTrace(run)
-	span := ids.StepSpan(step)
+	span := ids.SpanOf(run, "ref:"+step)
 	return &spanRef{
 		DynamicSpanID: hex.EncodeToString(span[:]),
 		DynamicParent: string(ids.AppendTraceparent(nil, trace, root, false)),

@@ -125,6 +125,7 @@ func (p *partition) match(ref waitRef, ev *routedEvent) {
 		}
 	}
 	if j.kind == jobCancelOn {
+		r.trace = ev.TraceRoot() // what follows is the event's doing
 		p.finish(r, RunCancelled, nil, nil)
 		return
 	}

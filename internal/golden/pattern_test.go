@@ -146,11 +146,17 @@ func TestCompareHeader(t *testing.T) {
 
 func TestReadKnown(t *testing.T) {
 	t.Parallel()
-	known, err := ReadKnown(strings.NewReader("# note\n\nruns/a.json  deliberate: kept alive\n"))
-	if err != nil || known["runs/a.json"] != "deliberate: kept alive" {
-		t.Errorf("got %v, %v", known, err)
+	known, err := ReadKnown(strings.NewReader("# note\n\nruns/a.json  deliberate: kept alive\nruns/b.json open: later /^event|gql/\n"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, bad := range []string{"runs/a.json", "runs/a.json because", "runs/a.json open: x\nruns/a.json open: y"} {
+	if k := known["runs/a.json"]; k.Reason != "deliberate: kept alive" || !k.Covers([]string{"anything"}) || k.Unstable() {
+		t.Errorf("got %+v", k)
+	}
+	if k := known["runs/b.json"]; k.Reason != "open: later" || !k.Covers([]string{"event x", "a gql b"}) || k.Covers([]string{"event x", "call"}) {
+		t.Errorf("got %+v", k)
+	}
+	for _, bad := range []string{"runs/a.json", "runs/a.json because", "runs/a.json open: x\nruns/a.json open: y", "runs/a.json open: x /(/"} {
 		if _, err := ReadKnown(strings.NewReader(bad)); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}

@@ -49,12 +49,6 @@ func SpanOf(id ulid.ULID, part string) (s SpanID) {
 // RunTrace is a run's own trace and the span of the run in it (spec 02 §10.2).
 func RunTrace(run ulid.ULID) (TraceID, SpanID) { return seeded(run[:]) }
 
-// StepSpan is the span of a finished step in its run's own trace (spec 02 §10.2).
-func StepSpan(step string) SpanID {
-	_, s := seeded([]byte(step))
-	return s
-}
-
 var generators = sync.Pool{New: func() any { return rand.NewChaCha8([32]byte{}) }}
 
 func seeded(seed []byte) (t TraceID, s SpanID) {
