@@ -22,6 +22,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // DB is an open store.
@@ -114,6 +115,8 @@ func (s *DB) options(cache *pebble.Cache) *pebble.Options {
 	for i := range len(o.Levels) - 1 {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	// What lives briefly is not worth compressing.
+	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	if s.tune != nil {
 		s.tune(o)
 	}

@@ -102,7 +102,7 @@ func TestGroupsAreBounded(t *testing.T) {
 	s := mustOpen(t, "data", memOptions(fs))
 	defer s.Close()
 	fs.hold.Store(true)
-	const appends, size = 40, 1 << 20
+	const appends, size = 24, 1 << 20
 	var wg sync.WaitGroup
 	for range appends {
 		wg.Go(func() {

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -30,7 +29,7 @@ func (l *logger) Errorf(format string, args ...any) {
 // Fatalf is called when Pebble cannot go on. That is not reached by failures of
 // the disk, which it does not learn of, but by broken invariants.
 func (l *logger) Fatalf(format string, args ...any) {
-	l.fs.freeze(errors.New(fmt.Sprintf(format, args...)))
+	l.fs.freeze(fmt.Errorf(format, args...))
 }
 
 // reportInterval bounds how often background errors are reported: Pebble tries
