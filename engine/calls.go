@@ -72,7 +72,12 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 		j.gen++
 	}
 	ref := CallRef{Partition: p.id, RunID: r.id, Job: j.id, Generation: j.gen}
-	p.calls[ref] = r.fn
+	info := callInfo{fn: r.fn, bytes: r.stateSize}
+	for _, ev := range r.events {
+		info.bytes += int64(len(ev))
+	}
+	p.calls[ref] = info
+	p.callBytes += info.bytes
 	q.inFlight++
 	if j.kind == jobGateway {
 		p.out.gateways = append(p.out.gateways, &GatewayCall{Ref: ref, FnID: r.fn, AI: j.ai, StepID: j.step, Opts: j.opts})
@@ -113,12 +118,13 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 // answered gives a call's slot back and finds its job. A stale answer (the run
 // has ended, or the job was cancelled meanwhile) gives nil.
 func (p *partition) answered(ref CallRef) (*run, *job) {
-	fn, ok := p.calls[ref]
+	info, ok := p.calls[ref]
 	if !ok {
 		return nil, nil
 	}
 	delete(p.calls, ref)
-	q := p.queue(fn)
+	p.callBytes -= info.bytes
+	q := p.queue(info.fn)
 	q.inFlight--
 	p.turn(q)
 	r := p.runs[ref.RunID]
@@ -141,6 +147,9 @@ func (p *partition) result(res *Result) {
 		return
 	}
 	switch {
+	case res.ErrorCode == CodeShutdown:
+		j.state = jobReady // no attempt: this server gave it up
+		p.enqueue(r)
 	case res.Error != "":
 		p.attemptFailed(r, j, res)
 	case res.Ops != nil:

@@ -12,6 +12,7 @@ import (
 type mailbox struct {
 	mu     sync.Mutex
 	queue  []command
+	bytes  int64
 	limit  int
 	wake   chan struct{} // has room for one
 	room   chan struct{} // closed and replaced when the queue is taken; nil if nobody waits
@@ -36,6 +37,7 @@ func (m *mailbox) put(c command) bool {
 // add appends and unlocks.
 func (m *mailbox) add(c command) {
 	m.queue = append(m.queue, c)
+	m.bytes += c.size()
 	first := len(m.queue) == 1
 	m.mu.Unlock()
 	if first {
@@ -54,7 +56,7 @@ func (m *mailbox) offer(ctx context.Context, c command) error {
 			m.mu.Unlock()
 			return ErrClosed
 		}
-		if len(m.queue) < m.limit {
+		if len(m.queue) < m.limit && m.bytes < maxMailboxBytes {
 			m.add(c)
 			return nil
 		}
@@ -71,12 +73,23 @@ func (m *mailbox) offer(ctx context.Context, c command) error {
 	}
 }
 
+// maxMailboxBytes bounds the events that wait for a partition.
+const maxMailboxBytes = 32 << 20
+
+func (c *command) size() int64 {
+	if c.event == nil {
+		return 0
+	}
+	return int64(len(c.event.json))
+}
+
 // take returns all queued commands and uses spare for those to come.
 func (m *mailbox) take(spare []command) []command {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	taken := m.queue
 	m.queue = spare[:0]
+	m.bytes = 0
 	m.makeRoom()
 	return taken
 }

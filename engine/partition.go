@@ -123,18 +123,23 @@ type partition struct {
 	queues map[ids.UUID]*fnQueue
 	order  []*fnQueue // all queues, oldest first
 	// round holds the queues that have work and capacity, in turn.
-	round    []*fnQueue
-	timers   timerQueue
-	crons    cronTable
-	waits    *waitIndex
-	calls    map[CallRef]ids.UUID
-	cursors  []uint64 // by log: 0 is the WAL, i+1 partition i
-	sent     uint64   // last message
-	acked    uint64   // messages up to here are delivered and deleted
-	outbox   outbox
-	outputs  map[ulid.ULID][]*request // who waits for a sync run's end
-	ended    recentRuns
-	expireAt int64 // when the next expiry entry is due; 0 if unknown
+	round  []*fnQueue
+	timers timerQueue
+	crons  cronTable
+	waits  *waitIndex
+	calls  map[CallRef]callInfo
+	// callBytes is the state that the calls under way hold in memory.
+	callBytes int64
+	cursors   []uint64 // by log: 0 is the WAL, i+1 partition i
+	sent      uint64   // last message
+	acked     uint64   // messages up to here are delivered and deleted
+	// unacked are the sizes of the messages after acked, unackedBytes their sum.
+	unacked      []uint32
+	unackedBytes int64
+	outbox       outbox
+	outputs      map[ulid.ULID][]*request // who waits for a sync run's end
+	ended        recentRuns
+	expireAt     int64 // when the next expiry entry is due; 0 if unknown
 
 	// Of the current apply.
 	now          int64
@@ -163,10 +168,14 @@ const (
 	maxStateSize      = 32 << 20
 	maxOpsPerResponse = 1000
 	maxTimersPerRound = 1024
-	maxWait           = 366 * 24 * time.Hour
-	defaultWait       = 365 * 24 * time.Hour
-	dedupeFor         = 24 * time.Hour
-	outputFor         = time.Hour
+	// maxCallBytes bounds the state that a partition's calls hold in memory, and
+	// maxUnackedBytes its messages that are not delivered yet.
+	maxCallBytes    = 128 << 20
+	maxUnackedBytes = 64 << 20
+	maxWait         = 366 * 24 * time.Hour
+	defaultWait     = 365 * 24 * time.Hour
+	dedupeFor       = 24 * time.Hour
+	outputFor       = time.Hour
 )
 
 func newPartition(id int, set *settings, store PartitionStore, names *waitNames, log *slog.Logger) *partition {
@@ -178,7 +187,7 @@ func newPartition(id int, set *settings, store PartitionStore, names *waitNames,
 		queues:   map[ids.UUID]*fnQueue{},
 		timers:   timerQueue{window[timer]{size: set.timerWindow}},
 		waits:    newWaitIndex(),
-		calls:    map[CallRef]ids.UUID{},
+		calls:    map[CallRef]callInfo{},
 		cursors:  make([]uint64, set.partitions+1),
 		outputs:  map[ulid.ULID][]*request{},
 		claims:   map[string]*claim{},
@@ -322,6 +331,8 @@ func (p *partition) send(m message) {
 	e.message(&m)
 	p.enc.b = e.b
 	p.batch.Put(TableMessage, appendUint64(p.key[:0], p.sent), e.b)
+	p.unacked = append(p.unacked, uint32(len(e.b)))
+	p.unackedBytes += int64(len(e.b))
 	p.out.messages = append(p.out.messages, sentMessage{p.sent, m})
 }
 
@@ -330,6 +341,8 @@ func (p *partition) delivered(seq uint64) {
 	for p.acked < seq {
 		p.acked++
 		p.batch.Delete(TableMessage, appendUint64(p.key[:0], p.acked))
+		p.unackedBytes -= int64(p.unacked[0])
+		p.unacked = p.unacked[1:]
 	}
 }
 
@@ -606,12 +619,24 @@ func (p *partition) due(r *run, j *job) {
 
 var jsonNull = []byte("null")
 
+// callInfo is what a partition keeps of a call under way.
+type callInfo struct {
+	fn    ids.UUID
+	bytes int64
+}
+
+// mayCall reports whether one more call keeps within the bounds of number and
+// memory. One call is always possible, however large.
+func (p *partition) mayCall() bool {
+	return len(p.calls) < p.set.maxInFlight && (p.callBytes < maxCallBytes || len(p.calls) == 0)
+}
+
 // dispatch starts calls: functions in turn, one run of each at a time.
 func (p *partition) dispatch() {
-	if p.sent-p.acked > uint64(p.set.maxUndelivered) || p.set.draining.Load() {
+	if p.sent-p.acked > uint64(p.set.maxUndelivered) || p.unackedBytes > maxUnackedBytes || p.set.draining.Load() {
 		return // turned again when messages are delivered, since that is a command
 	}
-	for len(p.round) > 0 && len(p.calls) < p.set.maxInFlight {
+	for len(p.round) > 0 && p.mayCall() {
 		q := p.round[0]
 		if len(q.heap) == 0 || !q.hasCapacity() {
 			p.round = p.round[1:]
@@ -655,7 +680,7 @@ func (p *partition) dispatchRun(q *fnQueue, r *run) {
 		if r.jobs[i].state != jobReady {
 			continue
 		}
-		if !q.hasCapacity() || len(p.calls) >= p.set.maxInFlight {
+		if !q.hasCapacity() || !p.mayCall() {
 			p.enqueue(r)
 			return
 		}

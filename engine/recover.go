@@ -37,6 +37,8 @@ func (p *partition) recover() ([]sentMessage, error) {
 			p.acked = seq - 1
 		}
 		undelivered = append(undelivered, sentMessage{seq, m})
+		p.unacked = append(p.unacked, uint32(len(v)))
+		p.unackedBytes += int64(len(v))
 		return true
 	}))
 	p.check(p.timers.page(p.store))

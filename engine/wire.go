@@ -171,6 +171,10 @@ type SyncCall struct {
 	Body        []byte
 }
 
+// CodeShutdown is the Result.ErrorCode of a call that this server gave up because
+// it is stopping. It is no attempt.
+const CodeShutdown = "shutdown"
+
 // Result is what came of a Call, classified (spec 01 §8, §11; spec 03 §11.4).
 // Exactly one of Ops, Output-without-Error and Error describes the outcome.
 type Result struct {

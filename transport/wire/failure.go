@@ -14,7 +14,7 @@ const (
 	CodeTooLarge = "output_too_large"
 	// CodeShutdown marks a call that was given up because this server is stopping.
 	// It says nothing about the app and must not count as an attempt.
-	CodeShutdown = "shutdown"
+	CodeShutdown = engine.CodeShutdown
 )
 
 // Texts that users see in failed attempts (spec 01 §8).
