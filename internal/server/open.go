@@ -12,6 +12,7 @@ import (
 	"ingot/api"
 	"ingot/engine"
 	"ingot/internal/config"
+	"ingot/internal/realtime"
 	"ingot/storage/pebble"
 	"ingot/transport"
 )
@@ -34,7 +35,11 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("loading the catalog: %w", err)
 	}
-	s.reach = transport.NewHTTP(transport.Options{Workers: cfg.Workers, Logger: s.log})
+	hub := realtime.NewHub(realtime.Limits{})
+	s.reach = transport.NewHTTP(transport.Options{
+		Workers: cfg.Workers, Logger: s.log,
+		Publish: func(channel, topic string, body []byte) { hub.Publish(channel, topic, body) },
+	})
 	s.engine, err = engine.New(engine.Config{
 		Store: s.store, Catalog: catalog, Transport: s.reach, Logger: s.log,
 		RetryInterval: cfg.RetryInterval, OnFailure: s.fail,
@@ -48,6 +53,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine.Start()
 	s.api = api.NewServer(api.Options{
 		Mode: api.ModeDev, Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
+		Realtime: hub,
 		Dev: api.DevOptions{
 			URLs: cfg.SDKURLs, Autodiscover: cfg.Discovery, Poll: cfg.Poll, PollInterval: cfg.PollInterval,
 			RetryInterval: cfg.RetryInterval, Workers: cfg.Workers, Persist: !cfg.Ephemeral,
