@@ -82,10 +82,6 @@ var statusNames = map[LifecycleKind]string{RunCompleted: "Completed", RunFailed:
 // announce publishes the run's lifecycle events and resumes invokers. Events
 // that nobody listens to are not sent; the outbox has what history needs.
 func (p *partition) announce(r *run, status LifecycleKind, output, errJSON []byte) {
-	name := eventName(r)
-	if name == event.NameFunctionFailed || name == event.NameFunctionFinished {
-		return // no end of a handler of ends (spec 01 §12)
-	}
 	second := ""
 	switch status {
 	case RunFailed:
@@ -97,6 +93,9 @@ func (p *partition) announce(r *run, status LifecycleKind, output, errJSON []byt
 	also := second != "" && p.listened(second)
 	if len(r.correlations) == 0 && !listened && !also {
 		return
+	}
+	if name := eventName(r); name == event.NameFunctionFailed || name == event.NameFunctionFinished {
+		return // no end of a handler of ends (spec 01 §12)
 	}
 	fn := p.fn(r)
 	slug := ""

@@ -422,6 +422,11 @@ func (p *partition) load(id ulid.ULID) *run {
 		}
 		return r
 	}
+	return p.loadStored(id)
+}
+
+// loadStored is apart from load so that the way without a read does not allocate.
+func (p *partition) loadStored(id ulid.ULID) *run {
 	var r *run
 	var steps int
 	var bad error
