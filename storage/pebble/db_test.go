@@ -94,6 +94,43 @@ func TestCommitsArePipelined(t *testing.T) {
 	}
 }
 
+// TestCommitAllocatesLittle bounds what a batch of twenty writes costs the collector.
+func TestCommitAllocatesLittle(t *testing.T) {
+	// Not parallel: allocations of other tests would be counted.
+	s := mustOpen(t, "data", memOptions(vfs.NewMem()))
+	defer s.Close()
+	p, _ := s.Partition(0)
+	done := make(chan error, 1)
+	report := func(err error) { done <- err }
+	key, value := make([]byte, 24), make([]byte, 200)
+	commit := func() {
+		b := p.NewBatch()
+		for i := range 20 {
+			key[23] = byte(i)
+			b.Put(engine.TableStep, key, value)
+		}
+		p.Commit(b, report)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	for range 100 {
+		commit() // warm up pools
+	}
+	if n := testing.AllocsPerRun(500, commit); n > 1 {
+		t.Errorf("%v allocations per commit", n)
+	}
+	keys := [][]byte{key}
+	get := func() {
+		if err := p.Get(engine.TableStep, keys, func(_ int, v []byte) {}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := testing.AllocsPerRun(500, get); n > 2 {
+		t.Errorf("%v allocations per get", n)
+	}
+}
+
 // TestIntervalSyncs counts syncs: commits under SyncInterval do not wait for one,
 // but get it; appends always do.
 func TestIntervalSyncs(t *testing.T) {
