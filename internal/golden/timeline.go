@@ -75,6 +75,9 @@ type timeline struct {
 	mu    sync.Mutex
 	start time.Time
 	slip  time.Duration
+	// began is slip when the second request (the first event) was sent, sent their number.
+	began time.Duration
+	sent  int
 }
 
 func newTimeline(exchanges []Exchange, patience time.Duration) *timeline {
@@ -101,6 +104,14 @@ func (t *timeline) when(ms int64) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.start.Add(t.slip + time.Duration(ms)*time.Millisecond)
+}
+
+// ahead is how much earlier than recorded it is now, whatever was late since the
+// first event: a timer that was set before does not move.
+func (t *timeline) ahead(ms int64) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Until(t.start.Add(t.began + time.Duration(ms)*time.Millisecond))
 }
 
 // late notes that what was recorded at ms happens only now.
@@ -155,6 +166,11 @@ func (t *timeline) beforeRequest(m *moment) {
 		}
 	}
 	t.late(m.At)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sent++; t.sent == 2 {
+		t.began = t.slip
+	}
 }
 
 // answerGap keeps two answers apart that the recording has in an order.
