@@ -100,11 +100,13 @@ type Server struct {
 	tokenSecret []byte
 	// streams are the connections that handlers have taken over, live those of them
 	// that publish; closing ends when Shutdown begins.
-	streams sync.WaitGroup
-	live    atomic.Int64
-	closing context.Context
-	close   context.CancelFunc
-	keys    eventKeys
+	streams   sync.WaitGroup
+	live      atomic.Int64
+	closing   context.Context
+	close     context.CancelFunc
+	keys      eventKeys
+	mu        sync.Mutex
+	listeners []net.Listener // what Serve has been given
 	// draining is set by Shutdown; /ready then tells load balancers to go elsewhere.
 	draining atomic.Bool
 	// lastOverload is the unix second of the last line about refused events.
@@ -184,16 +186,43 @@ const streamPrefix = "/v1/realtime/"
 // Serve answers connections of ln until Shutdown or an error of ln. It returns
 // nil after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); err != nil {
+	ln = &closeOnce{Listener: ln}
+	s.mu.Lock()
+	s.listeners = append(s.listeners, ln)
+	stopped := s.draining.Load()
+	s.mu.Unlock()
+	if stopped {
+		_ = ln.Close() // nothing was accepted
+		return nil
+	}
+	if err := s.http.Serve(ln); err != nil && !s.draining.Load() {
 		return fmt.Errorf("api: serve %s: %w", ln.Addr(), err)
 	}
 	return nil
 }
 
+// closeOnce lets Shutdown and fasthttp close one listener without an error.
+type closeOnce struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+// Close implements net.Listener.
+func (l *closeOnce) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
+}
+
 // Shutdown stops to accept connections, lets the requests in flight end, and
 // returns when they have, or with ctx's error when ctx ends first.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
 	s.draining.Store(true)
+	for _, ln := range s.listeners {
+		_ = ln.Close() // fasthttp closes only those that its loop has reached
+	}
+	s.mu.Unlock()
 	s.hub.Close() // ends the connections of subscribers, which would not end by themselves
 	s.close()
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
