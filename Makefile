@@ -17,7 +17,9 @@ SEEDS   ?= 2000
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run test deps format vet lint cross unit figures fuzz clean
+.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e figures clean
+.SHELLFLAGS = -o pipefail -c
+SHELL = bash
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
@@ -31,7 +33,7 @@ run: build ## build and start the development server; ARGS="…" are its flags
 	@echo "                       or:  cd examples/typescript && npm ci && npm start"
 	@./bin/ingot dev $(ARGS)
 
-test: deps format vet lint cross unit ## install what the tests need, then run all of them
+test: deps format vet lint cross race cover replay e2e ## install what the tests need, then run all of them
 
 deps: ## install what the tests need: Node.js, the SDKs
 	@.ci/deps
@@ -52,12 +54,32 @@ cross: ## compile for every supported system, without cgo
 	    GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/ingot || exit 1; echo "cross $$os/$$arch ok"; \
 	done; done
 
-# Tests that exceed the limit hang: print where. The race detector needs cgo.
-unit: ## all Go tests with the race detector, and coverage
+# Tests that exceed the time limit hang: it prints where. The race detector needs cgo.
+# What replays recordings in real time runs alone, so that nothing disturbs it.
+PARTS = $$($(GO) list ./... | grep -v -e /internal/golden -e /internal/e2e)
+
+# Coverage is counted in a run of its own: counters that are safe under the race
+# detector make hot loops ten times slower.
+race: ## tests of single packages with the race detector
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -skip '^TestSimulation$$' $(PARTS)
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -run '^TestSimulation$$' ./engine -sim.seeds 100
+
+COVER = $(GO) test -timeout 15m -coverpkg=$$(echo $(foreach d,$(COVERED),./$(d)/...) | tr ' ' ',')
+
+cover: ## the same without it, the simulator, and statement coverage
 	@mkdir -p .cache
-	@CGO_ENABLED=1 INGOT_SIM_SEEDS=$(SEEDS) $(GO) test -race -timeout 15m \
-	    -coverprofile=.cache/cover.out -coverpkg=$$(echo $(foreach d,$(COVERED),./$(d)/...) | tr ' ' ',') ./...
-	@.ci/coverage .cache/cover.out 85 $(COVERED)
+	@$(COVER) -coverprofile=.cache/cover.out -skip '^TestSimulation$$' $(PARTS)
+	@$(GO) test -timeout 15m -coverpkg=./engine/... -coverprofile=.cache/simulation.out -run '^TestSimulation$$' ./engine -sim.seeds $(SEEDS)
+	@.ci/coverage 85 "$(COVERED)" .cache/cover.out .cache/simulation.out
+
+simulate: ## the simulator alone: make simulate SEEDS=1000000
+	@$(GO) test ./engine -run '^TestSimulation$$' -v -timeout 0 -sim.seeds $(SEEDS)
+
+replay: ## play the recordings of the reference and compare
+	@$(GO) test ./internal/golden/... -v -timeout 15m | grep -v -e '^=== ' -e '^    --- PASS'
+
+e2e: ## the real SDKs, and kill -9 under load
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/e2e/...
 
 figures: ## measure latencies, throughput and memory on this machine
 	@$(GO) run ./internal/e2e/figures $(ARGS)
