@@ -26,6 +26,9 @@ const (
 	maxLive = 2000
 	// liveIdle bounds the wait for the next bytes.
 	liveIdle = 2 * time.Minute
+	// lingerTime and lingerBytes bound what is read of a body after its refusal.
+	lingerTime  = 2 * time.Second
+	lingerBytes = 4 << 20
 	// handOverTime bounds the time between a handler's end and the takeover.
 	handOverTime = 10 * time.Second
 )
@@ -37,14 +40,17 @@ func hideLiveBody(h *fasthttp.RequestHeader) {
 		h.SetContentLength(0)
 		h.Del(fasthttp.HeaderTransferEncoding)
 		h.Set(headerLive, "1")
+		h.SetConnectionClose() // what is not read of the body must not become a request
 	}
 }
 
 // receive gives a publication's body to consume, live if it is chunked, and
-// answers when consume has returned.
+// answers when consume has returned. A nil consume means that ctx is answered.
 func (s *Server) receive(ctx *fasthttp.RequestCtx, consume func(io.Reader) error) {
 	if len(ctx.Request.Header.Peek(headerLive)) == 0 {
-		s.receiveReply(ctx, consume(bytes.NewReader(ctx.PostBody())))
+		if consume != nil {
+			s.receiveReply(ctx, consume(bytes.NewReader(ctx.PostBody())))
+		}
 		return
 	}
 	if s.live.Add(1) > maxLive {
@@ -70,14 +76,21 @@ func (s *Server) receive(ctx *fasthttp.RequestCtx, consume func(io.Reader) error
 		// The server's end ends a read that waits.
 		stop := context.AfterFunc(s.closing, func() { _ = c.SetReadDeadline(time.Now()) })
 		defer stop()
-		s.receiveReply(&reply, consume(&liveReader{
+		body := &liveReader{
 			conn: c, r: httputil.NewChunkedReader(c), end: time.Now().Add(streamLife), closing: s.closing,
-		}))
+		}
+		if consume != nil {
+			s.receiveReply(&reply, consume(body))
+		}
 		_ = c.SetWriteDeadline(time.Now().Add(writeDeadline))
 		w := bufio.NewWriter(c)
-		if err := reply.Response.Write(w); err == nil {
-			_ = w.Flush()
+		if err := reply.Response.Write(w); err != nil || w.Flush() != nil {
+			return
 		}
+		// A client that is still sending would not see the answer if the connection
+		// were cut at once.
+		body.end = time.Now().Add(lingerTime)
+		_, _ = io.CopyN(io.Discard, body, lingerBytes)
 	})
 }
 

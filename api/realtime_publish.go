@@ -35,42 +35,41 @@ type publication struct {
 // realtimePublish sends one message, or a stream of them, to all who subscribe to
 // the channel and topic right now.
 func (s *Server) realtimePublish(ctx *fasthttp.RequestCtx, _ params) {
+	s.receive(ctx, s.publisher(ctx))
+}
+
+// publisher returns what publishes the request's body, or answers and returns nil.
+func (s *Server) publisher(ctx *fasthttp.RequestCtx) func(io.Reader) error {
 	if !s.publisherAuth(ctx) {
-		return
+		return nil
 	}
 	pub, err := readPublication(ctx.QueryArgs())
 	if err != nil {
 		publicErr(ctx, fasthttp.StatusBadRequest, "", err.Error())
-		return
+		return nil
 	}
 	if isStream(ctx) {
-		s.receive(ctx, func(r io.Reader) error { return s.publishStream(pub, r) })
-		return
+		return func(r io.Reader) error { return s.publishStream(pub, r) }
 	}
-	s.receive(ctx, func(r io.Reader) error {
-		body, err := io.ReadAll(io.LimitReader(r, maxRealtimeMessage+1))
-		if err != nil {
-			return fmt.Errorf("read the message: %w", err)
-		}
-		if len(body) > maxRealtimeMessage {
-			return tooLong{fmt.Errorf("message exceeds %d bytes", maxRealtimeMessage)}
-		}
-		s.send(pub, realtime.Message{Kind: realtime.KindData, Data: realtime.Data(body)})
-		return nil
-	})
+	return func(r io.Reader) error { return s.publishMessage(pub, r) }
 }
 
 // realtimeTee passes raw bytes on to the followers of a durable endpoint's response.
 func (s *Server) realtimeTee(ctx *fasthttp.RequestCtx, _ params) {
+	s.receive(ctx, s.teeer(ctx))
+}
+
+// teeer returns what passes the request's body on, or answers and returns nil.
+func (s *Server) teeer(ctx *fasthttp.RequestCtx) func(io.Reader) error {
 	if !s.publisherAuth(ctx) {
-		return
+		return nil
 	}
 	channel := string(ctx.QueryArgs().Peek("channel"))
 	if channel == "" {
 		textErr(ctx, fasthttp.StatusBadRequest, "channel query parameter required\n")
-		return
+		return nil
 	}
-	s.receive(ctx, func(r io.Reader) error { return s.tee(channel, r) })
+	return func(r io.Reader) error { return s.tee(channel, r) }
 }
 
 func readPublication(args *fasthttp.Args) (publication, error) {
@@ -97,6 +96,18 @@ func (s *Server) send(pub publication, m realtime.Message) {
 		m.Topic = topic
 		s.hub.Send(m)
 	}
+}
+
+func (s *Server) publishMessage(pub publication, r io.Reader) error {
+	body, err := io.ReadAll(io.LimitReader(r, maxRealtimeMessage+1))
+	if err != nil {
+		return fmt.Errorf("read the message: %w", err)
+	}
+	if len(body) > maxRealtimeMessage {
+		return tooLong{fmt.Errorf("message exceeds %d bytes", maxRealtimeMessage)}
+	}
+	s.send(pub, realtime.Message{Kind: realtime.KindData, Data: realtime.Data(body)})
+	return nil
 }
 
 // publishStream sends text in chunks as it comes, between a start and an end.

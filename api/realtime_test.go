@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -364,6 +363,10 @@ func TestRealtimeLiveLimits(t *testing.T) {
 	if status, body := send(chunked(maxTeeBytes + 1)); status != 413 || !strings.Contains(body, "tee exceeds 1024000 bytes") {
 		t.Errorf("beyond the limit: %d %s", status, body)
 	}
+	// The answer arrives although much of the body is still to come.
+	if status, body := send(chunked(3 << 20)); status != 413 || !strings.Contains(body, "tee exceeds 1024000 bytes") {
+		t.Errorf("far beyond the limit: %d %s", status, body)
+	}
 	s.live.Add(maxLive)
 	if status, body := send(chunked(1)); status != 503 {
 		t.Errorf("too many at once: %d %s", status, body)
@@ -385,6 +388,9 @@ func TestRealtimeLiveBroken(t *testing.T) {
 		"POST /v1/realtime/publish?topic=t HTTP/1.1\r\nHost: x\r\nX-Ingot-Live-Body: 1\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1":       "HTTP/1.1 200",
 		"POST /v1/realtime/publish?topic=t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n":                         "HTTP/1.1 200",
 		"POST /v1/realtime/publish?metadata=x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\n1\r\n0\r\n\r\n": "HTTP/1.1 400",
+		// What is refused before its body is read must not leave the body behind as a request.
+		"POST /v1/realtime/publish/tee HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n":  "HTTP/1.1 400",
+		"POST /v1/realtime/publish/none HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n": "HTTP/1.1 404",
 	} {
 		c, err := ln.Dial()
 		if err != nil {
@@ -393,9 +399,9 @@ func TestRealtimeLiveBroken(t *testing.T) {
 		if _, err := io.WriteString(c, request); err != nil {
 			t.Fatal(err)
 		}
-		line, err := bufio.NewReader(c).ReadString('\n')
-		if err != nil || !strings.HasPrefix(line, want) {
-			t.Errorf("%q: answer %q, %v", request, line, err)
+		all, err := io.ReadAll(c) // all of them close the connection
+		if err != nil || !strings.HasPrefix(string(all), want) || strings.Count(string(all), "HTTP/1.1 ") != 1 {
+			t.Errorf("%q: answers %q, %v", request, all, err)
 		}
 		_ = c.Close()
 	}
