@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httputil"
+	"runtime/debug"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -73,6 +75,7 @@ func (s *Server) receive(ctx *fasthttp.RequestCtx, consume func(io.Reader) error
 		}
 		defer s.streams.Done()
 		defer release()
+		defer s.survive("publish")
 		// The server's end ends a read that waits.
 		stop := context.AfterFunc(s.closing, func() { _ = c.SetReadDeadline(time.Now()) })
 		defer stop()
@@ -105,6 +108,14 @@ func (s *Server) handOver(undo func()) (begin func() bool) {
 		s.streams.Done()
 	})
 	return t.Stop
+}
+
+// survive turns a panic of a taken over connection into a log line: nobody else
+// catches it, and it would end the process with all its runs.
+func (s *Server) survive(what string) {
+	if r := recover(); r != nil {
+		s.log.Error("a realtime connection panicked", "kind", what, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	}
 }
 
 // receiveReply answers a publication.

@@ -56,6 +56,7 @@ func (s *Server) realtimeConnect(ctx *fasthttp.RequestCtx, _ params) {
 		}
 		defer s.streams.Done()
 		defer sub.Close()
+		defer s.survive("socket")
 		s.serveSocket(c, sub)
 	})
 	if err != nil && begin() { // the upgrader has answered
@@ -75,6 +76,7 @@ func (s *Server) serveSocket(c *websocket.Conn, sub *realtime.Subscriber) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
+		defer s.survive("socket reader")
 		s.readSocket(c, sub)
 	}()
 	// The connection is fasthttp's to close, after the reader has let go of it.
@@ -204,6 +206,7 @@ func (s *Server) realtimeSSE(ctx *fasthttp.RequestCtx, _ params) {
 	conn := ctx.Conn()
 	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
 		defer sub.Close()
+		defer s.survive("events")
 		serveEvents(conn, w, sub)
 	})
 }

@@ -2,9 +2,11 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -218,5 +220,18 @@ func TestHandOver(t *testing.T) {
 	s.streams.Wait()
 	if undone != 0 {
 		t.Error("undone although it began")
+	}
+}
+
+func TestSurvive(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := NewServer(Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	func() {
+		defer s.survive("test")
+		panic("boom")
+	}()
+	if !strings.Contains(log.String(), "panic=boom") || !strings.Contains(log.String(), "kind=test") {
+		t.Errorf("log %q", log.String())
 	}
 }
