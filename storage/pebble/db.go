@@ -74,9 +74,13 @@ func Open(dir string, o Options) (*DB, error) {
 func (s *DB) open(o Options) error {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref() // the database holds on to it
+	// That fails, other than for errors of the disk, when Pebble's own format is unknown.
+	if _, err := pebble.Peek(s.dir, s.fs); err != nil {
+		return fmt.Errorf("open the store in %s: %w (if a newer version of Ingot wrote it, run that version)", s.dir, err)
+	}
 	db, err := pebble.Open(s.dir, s.options(cache))
 	if err != nil {
-		return fmt.Errorf("open the store in %s: %w (if a newer version of Ingot wrote it, run that version)", s.dir, err)
+		return fmt.Errorf("open the store in %s: %w", s.dir, err)
 	}
 	s.db = db
 	if s.format, err = loadFormat(db, s.dir, o.Partitions); err != nil {
