@@ -31,8 +31,10 @@ const (
 const (
 	DefaultPort         = 8288
 	DefaultPollInterval = 5 * time.Second
-	DefaultWorkers      = 100
-	DefaultDataDir      = ".ingot"
+	// DefaultWorkers is ten times the reference's: a call that waits for its app
+	// costs a goroutine here, and must not hold up others.
+	DefaultWorkers = 1000
+	DefaultDataDir = ".ingot"
 )
 
 // Dev is the configuration of `ingot dev`.

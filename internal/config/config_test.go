@@ -21,7 +21,7 @@ func env(pairs ...string) func(string) string {
 }
 
 func defaults() Dev {
-	return Dev{Port: 8288, Discovery: true, Poll: true, PollInterval: 5 * time.Second, Workers: 100, DataDir: ".ingot", Sync: SyncAlways}
+	return Dev{Port: 8288, Discovery: true, Poll: true, PollInterval: 5 * time.Second, Workers: 1000, DataDir: ".ingot", Sync: SyncAlways}
 }
 
 func TestLoadDev(t *testing.T) {

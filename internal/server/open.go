@@ -42,7 +42,9 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	})
 	s.engine, err = engine.New(engine.Config{
 		Store: s.store, Catalog: catalog, Transport: s.reach, Logger: s.log,
-		RetryInterval: cfg.RetryInterval, OnFailure: s.fail,
+		RetryInterval: cfg.RetryInterval, MaxInFlight: cfg.Workers, OnFailure: s.fail,
+		// Nothing reads the outbox yet, so a little of the past is enough.
+		History: true, HistoryBytes: historyBytes,
 	})
 	if err != nil {
 		return err
