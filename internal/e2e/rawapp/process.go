@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -41,14 +42,19 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return bin, nil
 }
 
-// FreePort finds a port that nobody listens on.
+// FreePort finds a port that nobody listens on. It is below the range from which
+// systems take ports for outgoing connections: one of those could hold it for a
+// while when the server that had it is down.
 func FreePort() (int, error) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	const lowest, count = 20_000, 10_000
+	for range 100 {
+		port := lowest + rand.IntN(count)
+		ln, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+		if err == nil {
+			return port, ln.Close()
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("no free port from %d to %d", lowest, lowest+count-1)
 }
 
 // StartProcess runs `bin dev` on port with more flags and returns when it answers.
