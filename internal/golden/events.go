@@ -123,7 +123,7 @@ func (r *Recorder) serve(ctx *fasthttp.RequestCtx) {
 // settleTime is how long a replay looks for calls and events that were not recorded,
 // after all that were recorded have come; lastEvent is how long it waits for those.
 const (
-	settleTime = 400 * time.Millisecond
+	settleTime = time.Second
 	lastEvent  = 3 * time.Second
 )
 

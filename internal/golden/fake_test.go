@@ -29,6 +29,11 @@ func newFake(r *Replay) *fakeServer {
 		v, _ := r.b.Value(name)
 		f.b.Set(name, v)
 	}
+	for _, slug := range r.Functions() {
+		if id, ok := r.functionID(slug); ok {
+			f.b.Set("<UUID:fn:"+slug+">", id)
+		}
+	}
 	refs := regexp.MustCompile(`"job_id":"(<JOBID:\d+>)".*"qi_id":"(<QIREF:\d+>)"`)
 	for i := range r.s.Exchanges {
 		e := &r.s.Exchanges[i]
@@ -80,6 +85,7 @@ func (f *fakeServer) take(req *http.Request, body string) *moment {
 		text, err := m.Request.Body.Text()
 		if err == nil && f.b.try(func() bool { return f.b.Match(m.Request.Path, req.RequestURI) == nil && f.b.Match(text, body) == nil }) {
 			m.arrive()
+			f.t.late(m.At)
 			return m
 		}
 	}

@@ -117,7 +117,7 @@ func (h *harness) shared() {
 		h.t.Fatal(err)
 	}
 	h.stops = append(h.stops, stop)
-	s, err := Start(h.ctx, h.bin, h.t.TempDir(), "dev", "--no-discovery", "--no-poll", "--retry-interval", "1")
+	s, err := h.startServer("dev", "--no-discovery", "--no-poll", "--retry-interval", "1")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func (h *harness) own(r *Replay) (*Server, *Recorder, func(), error) {
 	for _, f := range r.s.Server.Flags {
 		flags = append(flags, r.AppURL(f))
 	}
-	server, err := Start(h.ctx, h.bin, h.t.TempDir(), r.s.Server.Mode, flags...)
+	server, err := h.startServer(r.s.Server.Mode, flags...)
 	if err != nil {
 		return nil, nil, nil, err
 	}

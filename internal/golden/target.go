@@ -34,8 +34,7 @@ type Server struct {
 	Addr string
 	// Log is the file that it logs to.
 	Log  string
-	cmd  *exec.Cmd
-	done chan error
+	stop func()
 }
 
 // Start runs a server of its own data directory, below dir, on a free port, and
@@ -49,26 +48,35 @@ func Start(ctx context.Context, bin, dir, mode string, flags ...string) (*Server
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Addr: addr, Log: filepath.Join(dir, "server.log"), done: make(chan error, 1)}
+	s := &Server{Addr: addr, Log: filepath.Join(dir, "server.log")}
 	log, err := os.Create(s.Log)
 	if err != nil {
 		return nil, err
 	}
 	args := append([]string{mode, "--host", "127.0.0.1", "--port", port, "--json"}, flags...)
-	s.cmd = exec.CommandContext(ctx, bin, args...)
-	s.cmd.Dir = dir
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
+	done := make(chan error, 1)
 	go func() {
-		s.done <- s.cmd.Wait()
+		done <- cmd.Wait()
 		_ = log.Close()
 	}()
+	s.stop = func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-done:
+		case <-time.After(5 * time.Second):
+			_ = cmd.Process.Kill()
+			<-done
+		}
+	}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		select {
-		case err := <-s.done:
-			s.done <- err
+		case err := <-done:
 			return nil, fmt.Errorf("the server ended: %v\n%s", err, s.Tail())
 		default:
 		}
@@ -87,15 +95,7 @@ func Start(ctx context.Context, bin, dir, mode string, flags ...string) (*Server
 }
 
 // Stop ends the server, at once if it does not end by itself within 5 s.
-func (s *Server) Stop() {
-	_ = s.cmd.Process.Signal(os.Interrupt)
-	select {
-	case <-s.done:
-	case <-time.After(5 * time.Second):
-		_ = s.cmd.Process.Kill()
-		<-s.done
-	}
-}
+func (s *Server) Stop() { s.stop() }
 
 // Tail returns the end of the server's log.
 func (s *Server) Tail() string {

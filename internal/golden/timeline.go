@@ -174,7 +174,7 @@ func (t *timeline) beforeRequest(m *moment) {
 }
 
 // answerGap keeps two answers apart that the recording has in an order.
-const answerGap = 4 * time.Millisecond
+const answerGap = 12 * time.Millisecond
 
 // beforeAnswer waits until a call may be answered: its time has come, and all that
 // the app said before is said. An answer that is not recorded (a dropped
