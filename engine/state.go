@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"errors"
+
+	"ingot/engine/function"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Runs in the store and their jobs: loading, saving, adding and removing.
+
+// save writes a changed run: its record, new steps, and its place in the ready index.
+func (p *partition) save(r *run) {
+	if r.ended {
+		return // finish has deleted it
+	}
+	e := encoder{b: p.enc.b[:0]}
+	e.run(r)
+	p.batch.Put(TableRun, r.id[:], e.b)
+	if !r.stored {
+		r.stored = true
+		e.b = e.b[:0]
+		e.triggers(r.events)
+		p.batch.Put(TableTrigger, r.id[:], e.b)
+	}
+	for ; r.saved < len(r.steps); r.saved++ {
+		e.b = e.b[:0]
+		e.step(r.steps[r.saved], r.followed[r.saved])
+		p.batch.Put(TableStep, stepKey(p.key[:0], r.id, r.saved), e.b)
+	}
+	p.enc.b = e.b
+	if active := r.active(); active != r.indexed {
+		r.indexed = active
+		p.key = readyKey(p.key[:0], r.fn, r.score, r.id)
+		if active {
+			p.batch.Put(TableReady, p.key, nil)
+		} else {
+			p.batch.Delete(TableReady, p.key)
+		}
+	}
+}
+
+// touch marks a run as changed.
+func (p *partition) touch(r *run) {
+	if !r.touched {
+		r.touched = true
+		p.touched = append(p.touched, r)
+	}
+}
+
+// load returns an active run, from memory or the store; nil if there is none.
+// A record that cannot be read is logged and treated as absent, so that it
+// blocks nobody else.
+func (p *partition) load(id ulid.ULID) *run {
+	if r := p.runs[id]; r != nil {
+		if r.ended {
+			return nil
+		}
+		return r
+	}
+	return p.loadStored(id)
+}
+
+// loadStored is apart from load so that the way without a read does not allocate.
+func (p *partition) loadStored(id ulid.ULID) *run {
+	var r *run
+	var steps int
+	var bad error
+	one := [1][]byte{id[:]}
+	p.check(p.store.Get(TableRun, one[:], func(_ int, v []byte) {
+		if v != nil {
+			r, steps, bad = decodeRun(id, v)
+		}
+	}))
+	if r == nil || bad != nil {
+		if bad != nil {
+			p.log.Error("run record cannot be read; the run is left alone", "run", id.String(), "error", bad)
+		}
+		return nil
+	}
+	p.check(p.store.Get(TableTrigger, one[:], func(_ int, v []byte) {
+		if r.events, bad = decodeTriggers(v); v == nil {
+			bad = errRecord
+		}
+	}))
+	if steps > 0 {
+		bad = errors.Join(bad, p.loadSteps(r))
+	}
+	if bad != nil || len(r.steps) != steps || p.err != nil {
+		p.log.Error("run state cannot be read; the run is left alone", "run", id.String(), "error", bad, "steps", len(r.steps), "want", steps)
+		return nil
+	}
+	r.saved = steps
+	r.indexed = r.active()
+	p.runs[id] = r
+	p.touch(r) // so that committed forgets it again if it stays dormant
+	return r
+}
+
+func (p *partition) loadSteps(r *run) (bad error) {
+	p.check(p.store.Scan(TableStep, r.id[:], prefixEnd(r.id[:]), func(_, v []byte) bool {
+		s, followed, err := decodeStep(v)
+		if err != nil {
+			bad = err
+			return false
+		}
+		r.addStep(s, followed)
+		return true
+	}))
+	return bad
+}
+
+// fn returns a run's function; nil if the catalog has lost it.
+func (p *partition) fn(r *run) *function.Function { return p.snapshot.ByID[r.fn] }
+
+func (p *partition) maxAttempts(r *run) int {
+	if r.maxAttempts > 0 {
+		return r.maxAttempts
+	}
+	if fn := p.fn(r); fn != nil && fn.MaxAttempts > 0 {
+		return fn.MaxAttempts
+	}
+	return function.DefaultRetries + 1
+}
+
+// addJob gives a run a new job and puts it where its state says.
+func (p *partition) addJob(r *run, j job) {
+	r.nextJob++
+	j.id = r.nextJob
+	r.jobs = append(r.jobs, j)
+	p.touch(r)
+	switch j.state {
+	case jobReady:
+		p.enqueue(r)
+	case jobTimed:
+		p.schedule(r, j.due, j.id)
+	}
+	if j.kind == jobWait || j.kind == jobCancelOn {
+		p.addPause(r, &j)
+	}
+}
+
+// removeJob takes a job away, with its timer and index entries.
+func (p *partition) removeJob(r *run, id uint32) {
+	for i := range r.jobs {
+		if r.jobs[i].id != id {
+			continue
+		}
+		p.unlink(r, &r.jobs[i])
+		r.jobs = append(r.jobs[:i], r.jobs[i+1:]...)
+		p.touch(r)
+		return
+	}
+}
+
+// unlink removes what the store and the indexes hold of a job.
+func (p *partition) unlink(r *run, j *job) {
+	if j.state == jobTimed {
+		p.batch.Delete(TableTimer, timerKey(p.key[:0], j.due, r.id, j.id))
+	}
+	switch j.kind {
+	case jobWait, jobCancelOn:
+		p.removePause(r, j)
+	case jobSignal:
+		p.send(message{kind: msgSignalRelease, to: signalPartition(j.signal, p.set.partitions), run: r.id, job: j.id, step: j.signal})
+	}
+}
+
+// schedule writes a timer.
+func (p *partition) schedule(r *run, due int64, jobID uint32) {
+	p.batch.Put(TableTimer, timerKey(p.key[:0], due, r.id, jobID), nil)
+	p.timers.add(timer{due: due, run: r.id, job: jobID})
+}
