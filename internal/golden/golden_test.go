@@ -29,8 +29,8 @@ var ownServer = map[string]bool{
 	"runs/retry-default-backoff.json": true,
 }
 
-// TestReplay plays every recording against a server process and compares.
-func TestReplay(t *testing.T) {
+// TestGoldenReplay plays every recording against a server process and compares.
+func TestGoldenReplay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("replays run for more than a minute, most of it asleep")
 	}
