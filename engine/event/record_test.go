@@ -6,12 +6,15 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/oklog/ulid/v2"
 )
 
 func someEvent() Event {
 	return Event{
 		InternalID: someID, ID: []byte("id"), Name: []byte("name"), Data: []byte(`{"a":1}`), User: []byte(`{}`),
 		V: []byte("1"), Sessions: []byte(`{"s":"1"}`), TS: 1790000000000, ReceivedAt: 1790000000001, Seeded: true,
+		Trace: ulid.ULID{9, 8, 7},
 	}
 }
 
@@ -40,6 +43,12 @@ func TestRecordFormat(t *testing.T) {
 	want[1] = byte(len(want) - 5)
 	if got := e.AppendRecord(nil); !bytes.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	e.Trace = ulid.ULID{7}
+	want = append(want, e.Trace[:]...)
+	want[1], want[5] = byte(len(want)-5), 3
+	if got := e.AppendRecord(nil); !bytes.Equal(got, want) {
+		t.Errorf("with a trace: got %v, want %v", got, want)
 	}
 }
 
