@@ -38,7 +38,7 @@ type SyncOptions struct {
 	Client  AppClient
 	// URLs are where the user said that apps are. They are kept, and asked until they sync.
 	URLs []string
-	// Discover scans local ports until there is an app.
+	// Discover scans local ports: often until there is an app, then now and then.
 	Discover bool
 	// Port is one more port to scan; 0 is none.
 	Port int
@@ -56,6 +56,8 @@ type Syncer struct {
 	opts  SyncOptions
 	log   *slog.Logger
 	ports []int
+	// scanned is when the ports were last scanned.
+	scanned time.Time
 }
 
 // NewSyncer returns a syncer; Run does its work.
@@ -93,11 +95,11 @@ func (s *Syncer) Run(ctx context.Context) {
 	}
 }
 
-// Round asks once: it scans ports if that is wanted and there is no app yet, and
-// pings the apps that are due.
+// Round asks once: it scans ports if that is wanted and due, and pings the apps
+// that are due.
 func (s *Syncer) Round(ctx context.Context) {
 	due := s.due()
-	if s.opts.Discover && s.noApps() {
+	if s.opts.Discover && s.scanDue(now()) {
 		s.discover(ctx)
 	}
 	var wg sync.WaitGroup

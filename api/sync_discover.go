@@ -25,6 +25,31 @@ var (
 // discoverTimeout bounds the dial of a port and the GET of a path.
 const discoverTimeout = 2 * time.Second
 
+// rediscoverInterval is the time between two scans once there is an app. The
+// reference scans no more then, but here apps outlive a restart, and the next one
+// may be another.
+const rediscoverInterval = 30 * time.Second
+
+// scanDue reports whether to scan now: at the start, while there is no app, and
+// at times later.
+func (s *Syncer) scanDue(now time.Time) bool {
+	if !s.noApps() && now.Sub(s.scanned) < rediscoverInterval {
+		return false
+	}
+	s.scanned = now
+	return true
+}
+
+// known reports whether an app is at the URL; it is polled, not discovered.
+func (s *Syncer) known(appURL string) bool {
+	for _, a := range s.opts.Catalog.Snapshot().Apps {
+		if a.Active() && a.URL == appURL {
+			return true
+		}
+	}
+	return false
+}
+
 // discover scans all ports at once and asks every app that it finds to sync. An
 // app that then fails is kept, with its problem.
 func (s *Syncer) discover(ctx context.Context) {
@@ -45,6 +70,9 @@ func (s *Syncer) discoverPort(ctx context.Context, port int) {
 	_ = conn.Close()
 	for _, path := range discoverPaths {
 		appURL := engine.NormalizeURL("http://localhost:" + number + path)
+		if s.known(appURL) {
+			continue
+		}
 		probeCtx, cancel := context.WithTimeout(ctx, discoverTimeout)
 		found, err := s.opts.Client.Probe(probeCtx, appURL)
 		cancel()

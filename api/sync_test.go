@@ -314,10 +314,15 @@ func TestDiscover(t *testing.T) {
 			t.Errorf("%+v is not marked as discovered", a)
 		}
 	}
-	// With an app there is nothing to look for.
+	// With an app the next scan has time, and passes over what is known.
 	apps.probes = nil
 	syncer.Round(t.Context())
 	if len(apps.probes) > 0 {
+		t.Errorf("probes %q", apps.probes)
+	}
+	syncer.scanned = syncer.scanned.Add(-rediscoverInterval)
+	syncer.Round(t.Context())
+	if !slices.Equal(apps.probes, []string{base + "/.netlify/functions/inngest", base + "/.redwood/functions/inngest"}) {
 		t.Errorf("probes %q", apps.probes)
 	}
 }
