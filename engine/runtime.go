@@ -32,6 +32,9 @@ type Config struct {
 	HistoryBytes int64
 	// Now is the clock in unix ms; nil is the wall clock. The simulator has its own.
 	Now func() int64
+	// OnRest is called when nothing has come in for a while after much work: the
+	// moment to give memory back. It may take some time, but holds up a partition.
+	OnRest func()
 	// OnFailure is told once when storage has failed and the engine has stopped.
 	OnFailure func(error)
 
@@ -50,6 +53,8 @@ type Engine struct {
 	marks    []*deliveredMark
 	inbox    *inbox
 	inFlight atomic.Int64
+	lastWork atomic.Int64 // unix ns
+	work     atomic.Int64 // commands since the last rest
 
 	ctx     context.Context
 	cancel  context.CancelFunc

@@ -29,8 +29,15 @@ func (w *worker) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var spare []command
+	busy := false // since the last time that the engine came to rest
 	for {
 		taken := w.box.take(spare)
+		if len(taken) > 0 {
+			busy = true
+			w.e.lastWork.Store(time.Now().UnixNano())
+		} else if busy && w.e.resting() {
+			busy = false
+		}
 		for rest := taken; ; {
 			n := min(len(rest), maxPerRound)
 			if err := w.round(rest[:n]); err != nil {
@@ -56,6 +63,9 @@ func (w *worker) run() {
 		if at != 0 {
 			wait = max(0, time.Until(time.UnixMilli(at)))
 		}
+		if busy {
+			wait = min(wait, restAfter)
+		}
 		timer.Reset(min(wait, time.Hour))
 		select {
 		case <-w.box.wake:
@@ -66,8 +76,27 @@ func (w *worker) run() {
 	}
 }
 
+// restAfter is how long nothing must come in before the engine is at rest.
+const restAfter = 2 * time.Second
+
+// resting reports whether the engine is at rest, and says so once after each
+// time of much work.
+func (e *Engine) resting() bool {
+	if time.Since(time.Unix(0, e.lastWork.Load())) < restAfter {
+		return false
+	}
+	if e.work.Swap(0) >= muchWork && e.conf.OnRest != nil {
+		e.conf.OnRest()
+	}
+	return true
+}
+
+// muchWork is the number of commands after which memory is worth giving back.
+const muchWork = 10_000
+
 // round applies commands and commits what they changed.
 func (w *worker) round(cmds []command) error {
+	w.e.work.Add(int64(len(cmds)))
 	batch, eff, err := w.p.apply(w.e.now(), cmds)
 	if err != nil {
 		return err

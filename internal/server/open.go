@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -43,6 +44,8 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine, err = engine.New(engine.Config{
 		Store: s.store, Catalog: catalog, Transport: s.reach, Logger: s.log,
 		RetryInterval: cfg.RetryInterval, MaxInFlight: cfg.Workers, OnFailure: s.fail,
+		// After a burst the heap is mostly garbage that the runtime would keep for long.
+		OnRest: debug.FreeOSMemory,
 		// Nothing reads the outbox yet, so a little of the past is enough.
 		History: true, HistoryBytes: historyBytes,
 	})

@@ -1,6 +1,0 @@
-package deps
-
-import (
-	_ "go.uber.org/goleak"
-	_ "pgregory.net/rapid"
-)
