@@ -43,7 +43,6 @@ type metadataUpdate struct {
 	Kind   string                     `json:"kind"`
 	Op     metadataOp                 `json:"op"`
 	Values map[string]json.RawMessage `json:"values"`
-	size   int
 }
 
 // metadataOp is how values join those that are there; "" counts as merge.

@@ -14,6 +14,7 @@ type readyEntry struct {
 	run   ulid.ULID
 }
 
+//lint:ignore U1000 it is what window asks of its entries
 func (a readyEntry) less(b readyEntry) bool {
 	if a.score != b.score {
 		return a.score < b.score

@@ -51,7 +51,6 @@ type simCall struct {
 	at      int64
 	call    *engine.Call
 	gateway *engine.GatewayCall
-	node    *engine.SimNode
 	deliver func()
 }
 
@@ -61,8 +60,6 @@ type simRun struct {
 	steps []engine.Step // the longest stack seen
 	// due is, by step, the earliest time at which its memo may be seen.
 	due map[string]int64
-	// final says that the run's last answer was given.
-	ended bool
 }
 
 type simEvent struct {

@@ -13,6 +13,7 @@ type timer struct {
 	job uint32
 }
 
+//lint:ignore U1000 it is what window asks of its entries
 func (t timer) less(u timer) bool {
 	if t.due != u.due {
 		return t.due < u.due

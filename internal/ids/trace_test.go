@@ -26,7 +26,7 @@ func TestRunTrace(t *testing.T) {
 func TestDistributedTrace(t *testing.T) {
 	t.Parallel()
 	a, b := ulid.MustParse("01M80C330EG4JADTP9PPG2Y52Z"), ulid.MustParse("01M80C330EG4JADTP9PPG2Y530")
-	if DistributedTrace(a) != DistributedTrace(a) || DistributedTrace(a) == DistributedTrace(b) {
+	if again := DistributedTrace(a); again != DistributedTrace(a) || again == DistributedTrace(b) {
 		t.Error("a trace is not the function of its root")
 	}
 	if SpanOf(a, "x") == SpanOf(a, "y") || SpanOf(a, "x") == SpanOf(b, "x") {
