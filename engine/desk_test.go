@@ -124,20 +124,7 @@ func (d *desk) send(name, data string, change ...func(*event.Event)) ulid.ULID {
 func (d *desk) work() {
 	d.t.Helper()
 	for range 100_000 {
-		busy := false
-		for i := range d.node.Partitions() {
-			if now, _ := d.node.Runnable(i); now {
-				d.node.Round(i, 100)
-				busy = true
-			}
-		}
-		for d.node.RouteGroup() {
-			busy = true
-		}
-		for d.node.Messages() > 0 {
-			d.node.RouteMessage()
-			busy = true
-		}
+		busy := d.node.Work()
 		for len(d.queue) > 0 {
 			f := d.queue[0]
 			d.queue = d.queue[1:]
@@ -157,10 +144,8 @@ func (d *desk) pass(by time.Duration) {
 	end := d.now + by.Milliseconds()
 	for {
 		next := end
-		for i := range d.node.Partitions() {
-			if _, at := d.node.Runnable(i); at != 0 && at < next {
-				next = at
-			}
+		if at := d.node.Due(); at != 0 && at < next {
+			next = at
 		}
 		d.now = max(d.now, next)
 		d.work()

@@ -84,7 +84,36 @@ func (n *SimNode) RouteGroup() bool {
 	return n.e.routeGroup(n.r, &g)
 }
 
-// Ask queues a request without waiting for its answer.
+// Work runs every round and routes all that can be done now; false if there was
+// nothing.
+func (n *SimNode) Work() (busy bool) {
+	for i := range n.Partitions() {
+		if now, _ := n.Runnable(i); now {
+			n.Round(i, 100)
+			busy = true
+		}
+	}
+	for n.RouteGroup() {
+		busy = true
+	}
+	for n.Messages() > 0 {
+		n.RouteMessage()
+		busy = true
+	}
+	return busy
+}
+
+// Due returns when the earliest timer or schedule is due; 0 if none is.
+func (n *SimNode) Due() (due int64) {
+	for i := range n.Partitions() {
+		if _, at := n.Runnable(i); at != 0 && (due == 0 || at < due) {
+			due = at
+		}
+	}
+	return due
+}
+
+// ask queues a request without waiting for its answer.
 func (n *SimNode) ask(partition int, req *request) {
 	req.done = make(chan answer, 1)
 	n.e.workers[partition].box.put(command{kind: cmdRequest, request: req})

@@ -406,21 +406,8 @@ func (w *world) settle() {
 		if w.t.Failed() {
 			return
 		}
-		busy := false
-		for i := range w.node.Partitions() {
-			if now, _ := w.node.Runnable(i); now {
-				w.node.Round(i, 64)
-				busy = true
-			}
-		}
+		busy := w.node.Work()
 		for w.store.Step() {
-			busy = true
-		}
-		for w.node.RouteGroup() {
-			busy = true
-		}
-		for w.node.Messages() > 0 {
-			w.node.RouteMessage()
 			busy = true
 		}
 		if len(w.calls) > 0 {
@@ -430,12 +417,7 @@ func (w *world) settle() {
 		if busy {
 			continue
 		}
-		next := int64(0)
-		for i := range w.node.Partitions() {
-			if _, at := w.node.Runnable(i); at != 0 && (next == 0 || at < next) {
-				next = at
-			}
-		}
+		next := w.node.Due()
 		if next == 0 || next > w.now+(20*time.Hour).Milliseconds() {
 			w.verify()
 			return

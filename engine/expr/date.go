@@ -5,25 +5,9 @@ import (
 	"math"
 	"strings"
 	"time"
-)
 
-// dateLayouts are the texts that date() accepts (spec 03 §20.4).
-var dateLayouts = []string{
-	time.RFC3339Nano,
-	"2006-01-02T15:04:05",
-	time.RFC1123,
-	time.RFC1123Z,
-	time.RFC822,
-	time.RFC822Z,
-	time.RFC850,
-	time.RubyDate,
-	time.UnixDate,
-	time.ANSIC,
-	time.Stamp,
-	time.StampMilli,
-	time.DateOnly,
-	"2006-01-02 15:04:05.999999999 -0700 MST",
-}
+	"ingot/internal/timefmt"
+)
 
 // Integers below are too early to be a time, from secLimit on they are
 // milliseconds, from msLimit on nanoseconds.
@@ -38,12 +22,11 @@ func date(_ *ctx, a []value) value {
 	case kTime:
 		return v
 	case kString:
-		for _, layout := range dateLayouts {
-			if t, err := time.Parse(layout, v.s); err == nil {
-				return timeValue(t.UTC())
-			}
+		t, err := timefmt.ParseTime(v.s)
+		if err != nil {
+			return errorf("date: unknown format %q", v.s)
 		}
-		return errorf("date: unknown format %q", v.s)
+		return timeValue(t.UTC())
 	case kInt:
 		return dateFromInt(v.int())
 	case kDouble:
