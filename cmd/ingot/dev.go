@@ -21,10 +21,11 @@ const stopTimeout = 10 * time.Second
 
 func devCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name:      "dev",
-		Usage:     "Run the development server",
-		UsageText: "ingot dev -u http://localhost:3000/api/inngest",
-		Flags:     devFlags(),
+		Name:         "dev",
+		Usage:        "Run the development server",
+		UsageText:    "ingot dev -u http://localhost:3000/api/inngest",
+		Flags:        devFlags(),
+		OnUsageError: usageError(s),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return dev(ctx, cmd, s)
 		},

@@ -79,6 +79,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		Writer:          s.out,
 		ErrWriter:       s.err,
 		CommandNotFound: unknown,
+		OnUsageError:    usageError(s),
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {},
 	}
 	err := root.Run(ctx, args)
@@ -87,6 +88,14 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitError
 	}
 	return code
+}
+
+// usageError tells what is wrong with the command line, without the whole help.
+func usageError(s streams) cli.OnUsageErrorFunc {
+	return func(_ context.Context, _ *cli.Command, err error, _ bool) error {
+		fmt.Fprintf(s.err, "Incorrect Usage: %s\n\n", err)
+		return err
+	}
 }
 
 func versionCommand(s streams) *cli.Command {

@@ -40,8 +40,9 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	start := func() *rawapp.Process {
-		p, err := rawapp.StartProcess(bin, port, "--data-dir", dir, "--retry-interval", "1", "--log-level", "warn")
+	start := func(round int) *rawapp.Process {
+		sync := []string{"always", "interval"}[round%2] // nothing is lost under either
+		p, err := rawapp.StartProcess(bin, port, "--data-dir", dir, "--retry-interval", "1", "--log-level", "warn", "--sync", sync)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,16 +58,16 @@ func TestKill(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 
-	p := start()
+	p := start(0)
 	if err := app.Register(ctx, p.URL, w.functions()...); err != nil {
 		t.Fatal(err)
 	}
 	load := startLoad(ctx, p.URL, w)
-	for range rounds {
+	for round := range rounds {
 		time.Sleep(time.Duration(100+rand.IntN(350)) * time.Millisecond)
 		p.Kill()
 		w.newServer()
-		p = start()
+		p = start(round + 1)
 	}
 	load.stop()
 

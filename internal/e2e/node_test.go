@@ -45,7 +45,7 @@ func needNode(t *testing.T) {
 
 // startServer runs a server in this process on a directory of its own; change may
 // be nil.
-func startServer(t *testing.T, change func(*config.Dev)) *server.Server {
+func startServer(t *testing.T, change func(*config.Dev)) (url string) {
 	t.Helper()
 	log := io.Discard
 	if testing.Verbose() {
@@ -71,7 +71,7 @@ func startServer(t *testing.T, change func(*config.Dev)) *server.Server {
 			t.Errorf("closing the server: %v", err)
 		}
 	})
-	return srv
+	return "http://" + srv.Addr()
 }
 
 // nodeApp is a running app.mjs and the server that it talks to.
@@ -80,9 +80,8 @@ type nodeApp struct {
 }
 
 // startNode runs app.mjs against a server until the test ends.
-func startNode(t *testing.T, srv *server.Server, args ...string) *nodeApp {
+func startNode(t *testing.T, serverURL string, args ...string) *nodeApp {
 	t.Helper()
-	serverURL := "http://" + srv.Addr()
 	cmd := exec.Command("node", append([]string{"app.mjs"}, args...)...)
 	cmd.Dir = appDir
 	cmd.Env = append(os.Environ(), "INNGEST_DEV="+serverURL, "NO_COLOR=1")
@@ -142,23 +141,31 @@ func (a *nodeApp) sync(t *testing.T) {
 // send posts one event with data that has the case's key.
 func (a *nodeApp) send(t *testing.T, name, key string, data map[string]any) {
 	t.Helper()
+	if err := a.trySend(name, key, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trySend is send where the server may be down.
+func (a *nodeApp) trySend(name, key string, data map[string]any) error {
 	all := map[string]any{"key": key}
 	for k, v := range data {
 		all[k] = v
 	}
 	body, err := json.Marshal(map[string]any{"name": name, "data": all})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	res, err := http.Post(a.server+"/e/test", "application/json", bytes.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(res.Body)
-		t.Fatalf("sending %s: status %d: %s", name, res.StatusCode, text)
+		return fmt.Errorf("sending %s: status %d: %s", name, res.StatusCode, text)
 	}
+	return nil
 }
 
 // mark is one thing that happened in the app.

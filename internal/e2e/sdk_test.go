@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"ingot/internal/e2e/rawapp"
 )
 
 // TestSDK runs every case of sdkCases with each version and mode of the
@@ -295,4 +298,58 @@ func sameJSON(t *testing.T, got []byte, want string) bool {
 	gb, _ := json.Marshal(g)
 	wb, _ := json.Marshal(w)
 	return string(gb) == string(wb)
+}
+
+// TestSDKKill kills the server while the TypeScript SDK works for it, with its
+// checkpoints on their way: every acknowledged event runs to the right result.
+func TestSDKKill(t *testing.T) {
+	t.Parallel()
+	needNode(t)
+	bin := serverBinary(t)
+	port, err := rawapp.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	start := func() *rawapp.Process {
+		p, err := rawapp.StartProcess(bin, port, "--data-dir", dir, "--retry-interval", "1", "--log-level", "warn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := start()
+	app := startNode(t, p.URL, "--sdk", "4")
+	app.sync(t)
+
+	cases := []struct{ fn, want string }{{"parallel", `6`}, {"sleep", `"awake"`}, {"catch", ""}, {"invoke", ""}}
+	var acked []string
+	for round := range 10 {
+		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+			c := cases[len(acked)%len(cases)]
+			key := fmt.Sprintf("%s-%d", c.fn, len(acked))
+			if app.trySend("e2e/"+c.fn, key, nil) == nil {
+				acked = append(acked, key)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		p.Kill()
+		p = start()
+		t.Logf("round %d: %d events so far", round, len(acked))
+	}
+	for i, key := range acked {
+		c := cases[i%len(cases)]
+		if c.want != "" {
+			app.result(t, key, c.fn, c.want)
+		} else if e := app.finished(t, key, c.fn); e.Error != nil {
+			t.Errorf("%s ended with %+v", key, e.Error)
+		}
+		if n := app.count(t, key, "finished "+c.fn); n != 1 {
+			all, _ := app.marks(key)
+			t.Errorf("the end of %s was told %d times: %s", key, n, list(all))
+		}
+	}
+	if err := p.Stop(); err != nil {
+		t.Errorf("SIGTERM: %v", err)
+	}
 }

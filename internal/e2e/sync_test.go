@@ -28,11 +28,11 @@ func TestServerFindsApps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			srv := startServer(t, func(dev *config.Dev) {
+			url := startServer(t, func(dev *config.Dev) {
 				dev.PollInterval = 200 * time.Millisecond
 				change(dev, port)
 			})
-			app := startNode(t, srv, "--port", strconv.Itoa(port))
+			app := startNode(t, url, "--port", strconv.Itoa(port))
 			app.repeat(t, name, "finished no-steps", 1, func() { app.send(t, "e2e/no-steps", name, nil) })
 		})
 	}

@@ -22,6 +22,8 @@ type witness struct {
 	// ns. A call that came over an older connection was sent by a process that is
 	// dead: its answer reaches nobody.
 	since atomic.Int64
+	// server counts the processes.
+	server atomic.Int64
 
 	mu   sync.Mutex
 	runs map[string]*seenRun
@@ -29,10 +31,16 @@ type witness struct {
 	byEvent map[int64]map[string]bool
 	// ended is the number of distinct runs whose function returned.
 	ended int
-	// told are the runs of `watch` (lifecycle events), by the run that ended.
-	told  map[string]map[string]bool
+	// told are the runs of `watch` (lifecycle events), by the run that ended, and
+	// in them the server processes that made the call.
+	told  map[string]map[string]map[int64]bool
 	wrong []string
 }
+
+// maxRepeats is how many server processes may make a run's last call: one that is
+// killed before it can commit the answer leaves it to the next. It hits a run
+// twice now and then; that it hits one five times does not happen.
+const maxRepeats = 4
 
 // seenRun is what one run was told and did.
 type seenRun struct {
@@ -41,7 +49,7 @@ type seenRun struct {
 }
 
 func newWitness() *witness {
-	return &witness{runs: map[string]*seenRun{}, byEvent: map[int64]map[string]bool{}, told: map[string]map[string]bool{}}
+	return &witness{runs: map[string]*seenRun{}, byEvent: map[int64]map[string]bool{}, told: map[string]map[string]map[int64]bool{}}
 }
 
 func (w *witness) functions() []rawapp.Function {
@@ -53,7 +61,10 @@ func (w *witness) functions() []rawapp.Function {
 	}
 }
 
-func (w *witness) newServer() { w.since.Store(time.Now().UnixNano()) }
+func (w *witness) newServer() {
+	w.since.Store(time.Now().UnixNano())
+	w.server.Add(1)
+}
 
 func (w *witness) finished() int {
 	w.mu.Lock()
@@ -160,6 +171,9 @@ func (w *witness) note(call *rawapp.Call) *seenRun {
 		w.byEvent[data.N] = map[string]bool{}
 	}
 	w.byEvent[data.N][call.Ctx.RunID] = true
+	if len(w.told[call.Ctx.RunID]) > 0 {
+		w.failf("run %s is called after its end was committed and told", call.Ctx.RunID)
+	}
 	run := w.runs[call.Ctx.RunID]
 	if run == nil {
 		run = &seenRun{memos: map[string]string{}}
@@ -203,9 +217,16 @@ func (w *witness) watch(call *rawapp.Call) {
 		return
 	}
 	if w.told[data.RunID] == nil {
-		w.told[data.RunID] = map[string]bool{}
+		w.told[data.RunID] = map[string]map[int64]bool{}
 	}
-	w.told[data.RunID][call.Ctx.RunID] = true
+	by := w.told[data.RunID]
+	if by[call.Ctx.RunID] == nil {
+		by[call.Ctx.RunID] = map[int64]bool{}
+	}
+	by[call.Ctx.RunID][w.server.Load()] = true
+	if n := len(by[call.Ctx.RunID]); n > maxRepeats {
+		w.failf("run %s, told of the end of %s, was called by %d servers", call.Ctx.RunID, data.RunID, n)
+	}
 }
 
 // waitFinished waits until each of the events has a run that ended and was told of.
