@@ -79,6 +79,17 @@ func TestKill(t *testing.T) {
 		t.Errorf("%v\nserver's log:\n%s", err, p.Log())
 	}
 	w.check(t, acked)
+	// All is done and committed, so a server that starts now has nothing to do.
+	w.waitQuiet()
+	if err := p.Stop(); err != nil {
+		t.Errorf("SIGTERM: %v", err)
+	}
+	before := w.calls.Load()
+	p = start(0)
+	time.Sleep(time.Second)
+	if n := w.calls.Load() - before; n > 0 {
+		t.Errorf("%d calls after a restart with nothing to do, the last of run %v", n, w.last.Load())
+	}
 	t.Logf("%d kills, %d events acknowledged, %d more sent, %d calls, %d of them by servers that were killed meanwhile",
 		rounds, len(acked), load.sent.Load()-int64(len(acked)), w.calls.Load(), w.stale.Load())
 	if err := p.Stop(); err != nil {

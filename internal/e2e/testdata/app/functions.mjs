@@ -185,10 +185,10 @@ export async function functions({ sdk, client, v4, origin }) {
 
   if (v4) await addRealtime({ fn, client });
 
-  on([{ event: "inngest/function.finished" }], { id: "watch" }, async ({ event, runId, attempt }) => {
+  on([{ event: "inngest/function.finished" }], { id: "watch" }, async ({ event }) => {
     const { function_id, run_id, result, error, event: cause } = event.data;
     if (function_id.endsWith("-watch")) return;
-    mark(cause?.data?.key ?? "none", `finished ${function_id.replace(/^e2e-v\d-/, "")}`, { run_id, result, error, by: `${runId} ${event.id} ${attempt}` });
+    mark(cause?.data?.key ?? "none", `finished ${function_id.replace(/^e2e-v\d-/, "")}`, { run_id, result, error });
   });
   on([{ event: "inngest/function.cancelled" }], { id: "watch-cancelled" }, async ({ event }) => {
     mark(event.data.event.data.key, "cancelled", event.data.run_id);
