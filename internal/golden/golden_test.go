@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ingot/internal/e2e/rawapp"
 )
 
 var (
@@ -42,7 +44,7 @@ func TestGoldenReplay(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	h := &harness{t: t, ctx: ctx, results: map[string][]string{}, slots: make(chan struct{}, *parallel)}
-	bin, err := Build(ctx, t.TempDir())
+	bin, err := rawapp.Build(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ingot/internal/config"
+	"ingot/internal/e2e/rawapp"
 	"ingot/internal/server"
 )
 
@@ -54,7 +55,7 @@ func (h *harness) startServer(mode string, flags ...string) (*Server, error) {
 // TestServerEnds checks what Start says of a server that cannot start.
 func TestServerEnds(t *testing.T) {
 	t.Parallel()
-	bin, err := Build(t.Context(), t.TempDir())
+	bin, err := rawapp.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,24 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strconv"
 	"strings"
 	"time"
-)
 
-// Build compiles the server into dir and returns the binary's path. It must run
-// inside the module.
-func Build(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "ingot")
-	if runtime.GOOS == "windows" {
-		bin += ".exe"
-	}
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "ingot/cmd/ingot").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building the server: %w\n%s", err, out)
-	}
-	return bin, nil
-}
+	"ingot/internal/e2e/rawapp"
+)
 
 // Server is a running server under test.
 type Server struct {
@@ -40,15 +28,12 @@ type Server struct {
 // Start runs a server of its own data directory, below dir, on a free port, and
 // waits until it answers.
 func Start(ctx context.Context, bin, dir, mode string, flags ...string) (*Server, error) {
-	addr, err := closedPort()
+	free, err := rawapp.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Addr: addr, Log: filepath.Join(dir, "server.log")}
+	port := strconv.Itoa(free)
+	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), Log: filepath.Join(dir, "server.log")}
 	log, err := os.Create(s.Log)
 	if err != nil {
 		return nil, err
@@ -80,7 +65,7 @@ func Start(ctx context.Context, bin, dir, mode string, flags ...string) (*Server
 			return nil, fmt.Errorf("the server ended: %v\n%s", err, s.Tail())
 		default:
 		}
-		res, err := client.Get("http://" + addr + "/health")
+		res, err := client.Get("http://" + s.Addr + "/health")
 		if err != nil {
 			continue
 		}
