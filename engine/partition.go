@@ -107,7 +107,8 @@ type reply struct {
 // partition owns the runs of its functions: a single-threaded state machine.
 // apply turns commands into one batch of writes and the effects to release when
 // the batch is durable. It uses no clock, randomness or goroutine; besides its
-// inputs it only reads its own store.
+// inputs it reads its own store, and the shared count of who waits for which
+// event name (waitNames), which only decides whether a lifecycle event is sent.
 type partition struct {
 	id    int
 	set   *settings
