@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"testing"
 	"time"
 
@@ -13,73 +14,157 @@ import (
 	"ingot/storage/memstore"
 )
 
-// benchTransport answers at once: three steps, then the end.
-type benchTransport struct {
-	steps [3][]engine.Op
-	queue []func()
+// applyGroup is the number of commands of one measured round: what comes together
+// under load.
+const applyGroup = 256
+
+// applyRig is a partition whose rounds a benchmark runs by hand, on the store in
+// memory. Calls are kept until the benchmark answers them.
+type applyRig struct {
+	b     *testing.B
+	store *memstore.Store
+	node  *engine.SimNode
+	now   int64
+	calls []heldCall
+	spare []heldCall
 }
 
-func (b *benchTransport) Call(c *engine.Call, done func(engine.Result)) {
-	n := len(c.Steps)
-	b.queue = append(b.queue, func() {
-		if n == 3 {
-			done(engine.Result{Ref: c.Ref, Status: 200, Output: []byte(`"ok"`)})
-			return
-		}
-		done(engine.Result{Ref: c.Ref, Status: 206, RequestVersion: 2, Ops: b.steps[n]})
-	})
+type heldCall struct {
+	call *engine.Call
+	done func(engine.Result)
 }
 
-func (b *benchTransport) Gateway(*engine.GatewayCall, func(engine.GatewayResult)) {}
+func (r *applyRig) Call(c *engine.Call, done func(engine.Result)) {
+	r.calls = append(r.calls, heldCall{c, done})
+}
 
-// BenchmarkThreeStepRun measures the engine alone: routing, rounds and batches of
-// a run with three steps, on the store in memory. One operation is one run.
-func BenchmarkThreeStepRun(b *testing.B) {
-	const group = 100
-	tr := &benchTransport{}
-	for i := range tr.steps {
-		tr.steps[i] = []engine.Op{{Code: engine.OpStepRun, ID: fmt.Sprintf("%040d", i), Data: []byte(`{"n":1}`)}}
-	}
-	store := memstore.New(1, memstore.Options{Partitions: 1})
-	sys, _ := store.Partition(engine.SystemPartition)
-	cat, err := engine.OpenCatalog(sys)
-	if err != nil {
-		b.Fatal(err)
-	}
+func (r *applyRig) Gateway(*engine.GatewayCall, func(engine.GatewayResult)) {}
+
+func newApplyRig(b *testing.B, history bool) *applyRig {
+	b.Helper()
+	r := &applyRig{b: b, now: time.Now().UnixMilli(), store: memstore.New(1, memstore.Options{Partitions: 1})}
+	cat := openCatalog(b, r.store)
 	if err := cat.Update(func(tx *engine.Tx) error { tx.PutFunction(fn("f", "bench/event")); return nil }); err != nil {
 		b.Fatal(err)
 	}
-	now := time.Now().UnixMilli()
-	node, err := engine.NewSimNode(engine.Config{Store: store, Catalog: cat, Transport: tr, Now: func() int64 { return now },
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, 0)
+	var err error
+	r.node, err = engine.NewSimNode(engine.Config{Store: r.store, Catalog: cat, Transport: r, History: history, HistoryBytes: 1 << 20,
+		Now: func() int64 { return r.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	data := []byte(`{"order":"o-12345","amount":12.5,"items":[1,2,3]}`)
-	b.ReportAllocs()
-	for n := 0; n < b.N; n += group {
-		var rec []byte
-		for range group {
-			ev := event.Event{InternalID: ids.New(now), Name: []byte("bench/event"), Data: data, TS: now, ReceivedAt: now}
-			rec = ev.AppendRecord(rec)
+	return r
+}
+
+// send puts a group of events into the partition's mailbox.
+func (r *applyRig) send() {
+	var rec []byte
+	for range applyGroup {
+		ev := event.Event{InternalID: ids.New(r.now), Name: []byte("bench/event"), TS: r.now, ReceivedAt: r.now,
+			Data: []byte(`{"amount":12.5,"items":[1,2,3],"order":"o-12345"}`)}
+		rec = ev.AppendRecord(rec)
+	}
+	if err := r.store.Log().Append(rec, applyGroup); err != nil {
+		r.b.Fatal(err)
+	}
+	for r.node.RouteGroup() {
+	}
+}
+
+// answer puts the results of all calls into the partition's mailbox.
+func (r *applyRig) answer(res engine.Result) {
+	r.calls, r.spare = r.spare[:0], r.calls
+	for _, h := range r.spare {
+		res.Ref = h.call.Ref
+		h.done(res)
+	}
+	clear(r.spare)
+}
+
+// rounds runs the partition until it has nothing to do.
+func (r *applyRig) rounds() {
+	for {
+		if run, _ := r.node.Runnable(0); !run {
+			return
 		}
-		if err := store.Log().Append(rec, group); err != nil {
-			b.Fatal(err)
-		}
-		for node.RouteGroup() {
-		}
-		for {
-			if run, _ := node.Runnable(0); run {
-				node.Round(0, 512)
-				continue
-			}
-			if len(tr.queue) == 0 {
-				break
-			}
-			for _, f := range tr.queue {
-				f()
-			}
-			tr.queue = tr.queue[:0]
+		r.node.Round(0, applyGroup)
+	}
+}
+
+func stepResult(n int) engine.Result {
+	return engine.Result{Status: 206, RequestVersion: 2,
+		Ops: []engine.Op{{Code: engine.OpStepRun, ID: fmt.Sprintf("%040d", n), Data: []byte(`{"n":1}`)}}}
+}
+
+var endResult = engine.Result{Status: 200, RequestVersion: 2, Output: []byte(`"ok"`)}
+
+// BenchmarkApply measures rounds of the partition: starting runs, the result of a
+// step (which asks for the next call), and the end of a run that has one step.
+// Only the named part is timed; figures are per run.
+func BenchmarkApply(b *testing.B) {
+	parts := []string{"start", "step", "end"}
+	for _, history := range []bool{false, true} {
+		for timed, name := range parts {
+			b.Run(fmt.Sprintf("%s/history=%t", name, history), func(b *testing.B) {
+				r := newApplyRig(b, history)
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					for i, prepare := range []func(){r.send, func() { r.answer(stepResult(0)) }, func() { r.answer(endResult) }} {
+						prepare()
+						if i == timed {
+							b.StartTimer()
+						}
+						r.rounds()
+						if i == timed {
+							b.StopTimer()
+						}
+						if i < 2 && len(r.calls) != applyGroup {
+							b.Fatalf("%d calls of %d runs", len(r.calls), applyGroup)
+						}
+					}
+					b.StartTimer()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/applyGroup, "ns/run")
+			})
 		}
 	}
+}
+
+// BenchmarkThreeStepRun measures the engine alone: routing, rounds and batches of
+// whole runs with three steps. One operation is a group of runs.
+func BenchmarkThreeStepRun(b *testing.B) { benchRuns(b, 3) }
+
+// BenchmarkManySteps is the same with many steps: one must not cost more because
+// many came before it.
+func BenchmarkManySteps(b *testing.B) {
+	for _, steps := range []int{10, 100, 500} {
+		b.Run(fmt.Sprintf("steps=%d", steps), func(b *testing.B) { benchRuns(b, steps) })
+	}
+}
+
+func benchRuns(b *testing.B, steps int) {
+	r := newApplyRig(b, false)
+	results := make([]engine.Result, steps, steps+1)
+	for i := range results {
+		results[i] = stepResult(i)
+	}
+	results = append(results, endResult)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.send()
+		r.rounds()
+		for _, res := range results {
+			r.answer(res)
+			r.rounds()
+		}
+	}
+	runtime.ReadMemStats(&after)
+	runs := float64(b.N) * applyGroup
+	ns := float64(b.Elapsed().Nanoseconds())
+	b.ReportMetric(ns/runs, "ns/run")
+	b.ReportMetric(ns/runs/float64(steps), "ns/step")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/runs, "allocs/run")
 }
