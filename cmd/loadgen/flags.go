@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"ingot/loadgen"
+
+	"github.com/urfave/cli/v3"
+)
+
+const (
+	categoryWork     = "What is done"
+	categoryPace     = "How fast and how long"
+	categoryHeld     = "In the background"
+	categoryServer   = "How the server is spoken to"
+	categoryBehavior = "Shape of a run (the workload's own values if not given)"
+)
+
+// planFlags are the flags from which planOf makes a plan.
+func planFlags() []cli.Flag {
+	d := loadgen.DefaultPlan()
+	return []cli.Flag{
+		&cli.StringFlag{Name: "workload", Aliases: []string{"w"}, Category: categoryWork, Value: d.Workload, Usage: "`name` of what is done; `loadgen workloads` lists them"},
+		&cli.StringFlag{Name: "file", Category: categoryWork, Usage: "`file` of the workloads mix (YAML) and replay (NDJSON)"},
+		&cli.IntFlag{Name: "batch", Category: categoryWork, Value: d.Batch, Usage: "events per request"},
+		&cli.BoolFlag{Name: "gzip", Category: categoryWork, Usage: "compress requests with events"},
+		&cli.BoolFlag{Name: "event-id", Category: categoryWork, Usage: "give events ids, so that the server looks for duplicates"},
+		&cli.Uint64Flag{Name: "seed", Category: categoryWork, Value: d.Seed, Usage: "of everything that is random"},
+
+		&cli.Float64Flag{Name: "rate", Aliases: []string{"r"}, Category: categoryPace, Usage: "events per second, whatever the server does (open loop); without it each client sends when its last request was answered (closed loop)"},
+		&cli.StringFlag{Name: "pacing", Category: categoryPace, Usage: "constant, poisson, ramp:FROM-TO, steps:R1,R2,.. or spike:BASE-PEAK/EVERY/LENGTH; rates in events per second"},
+		&cli.IntFlag{Name: "clients", Aliases: []string{"c"}, Category: categoryPace, Value: d.Clients, Usage: "connections that send events"},
+		&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Category: categoryPace, Usage: "end after so many events"},
+		&cli.DurationFlag{Name: "warm-up", Category: categoryPace, Value: d.WarmUp, Usage: "load before the window, not counted"},
+		&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Category: categoryPace, Value: d.Duration, Usage: "length of the window; with --count its bound is 10 minutes if this is not given"},
+		&cli.DurationFlag{Name: "drain", Category: categoryPace, Value: d.Drain, Usage: "how long runs may take to complete after the window before they are lost"},
+		&cli.DurationFlag{Name: "timeout", Category: categoryPace, Value: d.Timeout, Usage: "of one request"},
+		&cli.DurationFlag{Name: "late", Category: categoryPace, Value: d.Late, Usage: "a run that took longer is counted as late"},
+		&cli.Int64Flag{Name: "max-events", Category: categoryPace, Value: d.MaxEvents, Usage: "bound of events per measurement (40 bytes of memory each)"},
+
+		&cli.IntFlag{Name: "steps", Category: categoryBehavior, Usage: "steps of a run, branches of a fan-out, depth of an invoke chain"},
+		&cli.IntFlag{Name: "size", Category: categoryBehavior, Usage: "`bytes` of one event"},
+		&cli.IntFlag{Name: "output", Category: categoryBehavior, Usage: "`bytes` that each step returns"},
+		&cli.DurationFlag{Name: "think", Category: categoryBehavior, Usage: "time that the app takes for each step"},
+		&cli.DurationFlag{Name: "sleep", Category: categoryBehavior, Usage: "length of a sleep"},
+		&cli.IntFlag{Name: "failures", Category: categoryBehavior, Usage: "times that each step fails before it succeeds"},
+		&cli.DurationFlag{Name: "retry-after", Category: categoryBehavior, Usage: "after which a failed step is to be tried again (whole seconds)"},
+		&cli.DurationFlag{Name: "resume-after", Category: categoryBehavior, Usage: "from a reported wait to the event that ends it"},
+		&cli.IntFlag{Name: "limit", Category: categoryBehavior, Usage: "concurrency limit of each function"},
+		&cli.BoolFlag{Name: "checkpoint", Category: categoryBehavior, Usage: "the app posts steps as they are done, all in one call"},
+		&cli.IntFlag{Name: "functions", Category: categoryBehavior, Usage: "functions that share the events"},
+		&cli.Float64Flag{Name: "skew", Category: categoryBehavior, Usage: "exponent of a Zipf distribution of the events over the functions"},
+
+		&cli.StringSliceFlag{Name: "hold", Category: categoryHeld, Usage: "sleeping=N, waiting=N, queued=N or functions=N put in place before the measurement"},
+
+		&cli.StringFlag{Name: "event-key", Category: categoryServer, Value: d.EventKey, Usage: "key of the event API"},
+		&cli.StringFlag{Name: "signing-key", Category: categoryServer, Usage: "for servers that ask for it"},
+		&cli.StringFlag{Name: "app-url", Category: categoryServer, Usage: "`URL` of a real app, instead of the built-in one; only requests are measured then"},
+		&cli.StringFlag{Name: "event", Category: categoryServer, Usage: "`name` of the events for the real app"},
+		&cli.StringFlag{Name: "redis", Category: categoryServer, Usage: "`URL` of a Redis whose commands are counted"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress line"},
+	}
+}
+
+// planOf reads the flags of planFlags.
+func planOf(cmd *cli.Command) (loadgen.Plan, error) {
+	p := loadgen.DefaultPlan()
+	p.Command = strings.Join(append([]string{"loadgen"}, os.Args[min(1, len(os.Args)):]...), " ")
+	p.Workload, p.File = cmd.String("workload"), cmd.String("file")
+	p.Batch, p.Gzip, p.EventID, p.Seed = cmd.Int("batch"), cmd.Bool("gzip"), cmd.Bool("event-id"), cmd.Uint64("seed")
+	p.Rate, p.Pacing, p.Clients, p.Count = cmd.Float64("rate"), cmd.String("pacing"), cmd.Int("clients"), cmd.Int64("count")
+	p.WarmUp, p.Duration, p.Drain = cmd.Duration("warm-up"), cmd.Duration("duration"), cmd.Duration("drain")
+	p.Timeout, p.Late, p.MaxEvents = cmd.Duration("timeout"), cmd.Duration("late"), cmd.Int64("max-events")
+	if p.Count > 0 && !cmd.IsSet("duration") {
+		p.Duration = countBound
+	}
+	p.Shape = loadgen.Shape{
+		Steps: cmd.Int("steps"), Size: cmd.Int("size"), Output: cmd.Int("output"), Think: cmd.Duration("think"),
+		Sleep: cmd.Duration("sleep"), Failures: cmd.Int("failures"), RetryAfter: cmd.Duration("retry-after"),
+		ResumeAfter: cmd.Duration("resume-after"), Limit: cmd.Int("limit"), Checkpoint: cmd.Bool("checkpoint"),
+		Functions: cmd.Int("functions"), Skew: cmd.Float64("skew"),
+	}
+	p.EventKey, p.SigningKey = cmd.String("event-key"), cmd.String("signing-key")
+	p.AppURL, p.Event, p.Redis = cmd.String("app-url"), cmd.String("event"), cmd.String("redis")
+	if !cmd.Bool("quiet") {
+		p.Progress = os.Stderr
+	}
+	for _, text := range cmd.StringSlice("hold") {
+		if err := addHold(&p.Hold, text); err != nil {
+			return p, err
+		}
+	}
+	return p, p.Validate()
+}
+
+// addHold reads one "sleeping=100000"; the flag's own separator is the comma.
+func addHold(h *loadgen.Hold, text string) error {
+	name, value, _ := strings.Cut(text, "=")
+	fields := map[string]*int{"sleeping": &h.Sleeping, "waiting": &h.Waiting, "queued": &h.Queued, "functions": &h.Functions}
+	field := fields[strings.TrimSpace(name)]
+	if field == nil {
+		return fmt.Errorf("hold %q: it must be sleeping=N, waiting=N, queued=N or functions=N", text)
+	}
+	n, err := strconv.Atoi(strings.ReplaceAll(value, "_", ""))
+	if err != nil {
+		return fmt.Errorf("hold %q: its number: %w", text, err)
+	}
+	*field = n
+	return nil
+}
