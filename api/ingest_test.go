@@ -269,24 +269,6 @@ func TestIngestDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func BenchmarkIngest(b *testing.B) {
-	s, log := newIngestServer(Options{})
-	log.forget = true
-	for _, n := range []int{1, 100} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			body := benchEvents(n)
-			ctx := benchRequest(body)
-			b.ReportAllocs()
-			b.SetBytes(int64(len(body)))
-			for b.Loop() {
-				ctx.Response.Reset()
-				s.Handler(ctx)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/event")
-		})
-	}
-}
-
 func TestLogOverloadIsLimited(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer

@@ -32,25 +32,29 @@ func benchBody(size, n int) []byte {
 }
 
 func benchBodies() map[string][]byte {
-	return map[string][]byte{"200B": benchBody(200, 1), "1KB": benchBody(1000, 1), "100x1KB": benchBody(1000, 100)}
+	return map[string][]byte{"200B": benchBody(200, 1), "1KB": benchBody(1000, 1),
+		"100x200B": benchBody(200, 100), "100x1KB": benchBody(1000, 100)}
 }
 
 func BenchmarkParser(b *testing.B) {
-	for _, name := range []string{"200B", "1KB", "100x1KB"} {
+	for _, name := range []string{"200B", "1KB", "100x200B", "100x1KB"} {
 		body := benchBodies()[name]
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			var p Parser
 			var e Event
+			events := 0
 			for b.Loop() {
 				p.Reset(body, testNow)
 				for p.Next(&e) {
+					events++
 				}
 				if p.Err() != nil {
 					b.Fatal(p.Err())
 				}
 			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
 		})
 	}
 }
