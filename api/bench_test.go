@@ -46,6 +46,7 @@ func BenchmarkIngest(b *testing.B) {
 			log.forget = true
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
+			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				ctx := benchRequest(body)
 				for pb.Next() {
