@@ -39,7 +39,7 @@ const (
 // several keys.
 type headTable struct {
 	heads []uint32
-	keys  int // about how many keys there are
+	keys  int // how many there are, one that others part in its bucket counted as several
 }
 
 // refTable finds an entry by key and wait: open addressing with linear probing.
@@ -84,16 +84,22 @@ func (t *waitTable) insert(hash uint64, ref waitRef) bool {
 	if heads.keys >= len(heads.heads) {
 		t.growHeads(heads)
 	}
-	head := &heads.heads[hash&uint64(len(heads.heads)-1)]
-	if *head == 0 || t.entry(*head).hash != hash {
-		heads.keys++ // a chain of one key does not make the table grow
+	*t.entry(id) = waitEntry{hash: hash, run: ref.run, job: ref.job}
+	t.link(heads, id)
+	return true
+}
+
+// link puts an entry at the head of its bucket's chain.
+func (t *waitTable) link(h *headTable, id uint32) {
+	e := t.entry(id)
+	head := &h.heads[e.hash&uint64(len(h.heads)-1)]
+	if *head == 0 || t.entry(*head).hash != e.hash {
+		h.keys++ // a chain of one key does not make the table grow
 	}
-	if *head != 0 {
+	if e.next, e.prev = *head, 0; *head != 0 {
 		t.entry(*head).prev = id
 	}
-	*t.entry(id) = waitEntry{hash: hash, run: ref.run, job: ref.job, next: *head}
 	*head = id
-	return true
 }
 
 // remove takes ref out from under hash and reports whether it was there.
@@ -109,16 +115,22 @@ func (t *waitTable) remove(hash uint64, ref waitRef) bool {
 
 	e := t.entry(id)
 	heads := &t.heads[hash>>segmentShift]
+	var next, prev *waitEntry
 	if e.next != 0 {
-		t.entry(e.next).prev = e.prev
+		next = t.entry(e.next)
+		next.prev = e.prev
 	}
 	if e.prev != 0 {
-		t.entry(e.prev).next = e.next
+		prev = t.entry(e.prev)
+		prev.next = e.next
 	} else {
 		heads.heads[hash&uint64(len(heads.heads)-1)] = e.next
 	}
-	if (e.next == 0 || t.entry(e.next).hash != hash) && (e.prev == 0 || t.entry(e.prev).hash != hash) && heads.keys > 0 {
+	if (next == nil || next.hash != hash) && (prev == nil || prev.hash != hash) {
 		heads.keys--
+		if next != nil && prev != nil && next.hash == prev.hash {
+			heads.keys-- // what it parted is one again
+		}
 	}
 	*e = waitEntry{next: t.free}
 	t.free = id
@@ -142,8 +154,7 @@ func (t *waitTable) visit(hash uint64, f func(waitRef)) {
 
 func (t *waitTable) growHeads(h *headTable) {
 	old := h.heads
-	h.heads = make([]uint32, max(2*len(old), 8))
-	mask := uint64(len(h.heads) - 1)
+	h.heads, h.keys = make([]uint32, max(2*len(old), 8)), 0
 	for _, first := range old {
 		// From the last to the first, so that chains keep their order.
 		last := first
@@ -151,13 +162,8 @@ func (t *waitTable) growHeads(h *headTable) {
 			last = id
 		}
 		for id := last; id != 0; {
-			e := t.entry(id)
-			prev := e.prev
-			head := &h.heads[e.hash&mask]
-			if e.next, e.prev = *head, 0; *head != 0 {
-				t.entry(*head).prev = id
-			}
-			*head = id
+			prev := t.entry(id).prev
+			t.link(h, id)
 			id = prev
 		}
 	}
