@@ -69,10 +69,10 @@ func (p *partition) delete(r *run) {
 		return
 	}
 	p.batch.Delete(TableRun, r.id[:])
-	p.batch.Delete(TableTrigger, r.id[:])
-	// A step above saved was never written, but one below it that is due to be
-	// written again was: delete them all.
-	for i := range r.steps {
+	if r.apart {
+		p.batch.Delete(TableTrigger, r.id[:])
+	}
+	for i := range r.saved {
 		p.batch.Delete(TableStep, stepKey(p.key[:0], r.id, i))
 	}
 }

@@ -275,7 +275,9 @@ func (p *partition) memoise(r *run, step string, memo []byte, race, follow bool)
 			return // a repeated report
 		}
 		r.followed[i] = true
-		r.saved = min(r.saved, i) // write it and those after it again
+		if i < r.saved {
+			p.saveStep(&encoder{}, r, i)
+		}
 		p.touch(r)
 	} else {
 		r.addStep(Step{ID: step, Memo: memo}, follow)

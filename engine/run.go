@@ -125,11 +125,12 @@ type run struct {
 
 	// Volatile bookkeeping of the partition.
 	stored  bool // has a record in TableRun
+	apart   bool // its events are in TableTrigger, not in the record
 	indexed bool // has an entry in TableReady
 	queued  bool // is in the function's in-memory window
 	touched bool // is on the partition's list of changed runs
 	ended   bool
-	saved   int // steps that have a record in TableStep
+	saved   int // steps that have a key in TableStep; the others are in the run's record
 }
 
 // indexFrom is the number of steps from which a map beats a scan.
@@ -254,20 +255,39 @@ func deriveRunID(ms int64, fn ids.UUID, source []byte) ulid.ULID {
 	return id
 }
 
-// encodeRun writes the run's record: everything but its events and steps.
+// runVersion is the version of a run's record. Version 1 held neither events nor steps.
+const runVersion = 2
+
+// What of a run's events and steps is kept in its record, in bytes. A record is
+// written anew with each change, so what it holds must be small; but then it costs
+// less than keys of its own, which have to be inserted, deleted and compacted.
+const (
+	inlineEvents = 512
+	inlineSteps  = 1024
+)
+
+// Flags of a run's record.
+const (
+	flagForcePlan = 1 << iota
+	flagSync
+	flagApart
+)
+
+// run writes the run's record: everything but steps below saved, and events that
+// are apart.
 func (e *encoder) run(r *run) {
-	e.byte(recordVersion)
+	e.byte(runVersion)
 	e.id(r.fn)
 	e.id(r.trace)
 	e.int(int64(r.reqVersion))
-	e.byte(b2u(r.forcePlan) | b2u(r.sync != nil)<<1)
+	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart)
 	e.int(r.startedAt)
 	e.int(r.score)
 	e.int(r.stateSize)
 	e.uint(uint64(r.nextJob))
 	e.uint(uint64(r.redrives))
 	e.uint(uint64(r.maxAttempts))
-	e.uint(uint64(len(r.steps)))
+	e.uint(uint64(r.saved))
 	e.strs(r.pending)
 	e.strs(r.correlations)
 	e.uint(uint64(len(r.jobs)))
@@ -288,6 +308,13 @@ func (e *encoder) run(r *run) {
 		e.str(s.url)
 		e.str(s.contentType)
 		e.bytes(s.body)
+	}
+	if !r.apart {
+		e.events(r.events)
+	}
+	e.uint(uint64(len(r.steps) - r.saved))
+	for i := r.saved; i < len(r.steps); i++ {
+		e.stepFields(r.steps[i], r.followed[i])
 	}
 }
 
@@ -319,24 +346,28 @@ func (e *encoder) job(j *job) {
 	}
 }
 
-// decodeRun reads a record. The number of steps is returned for a check against
-// the steps that were read.
-func decodeRun(id ulid.ULID, b []byte) (*run, int, error) {
+// decodeRun reads a record. The first saved steps, and the events if they are
+// apart, are still to be read.
+func decodeRun(id ulid.ULID, b []byte) (*run, error) {
 	d := decoder{b: b}
-	d.version()
+	version := d.byte()
+	if version < 1 || version > runVersion {
+		d.fail()
+	}
 	r := &run{id: id, stored: true}
 	r.fn = d.id()
 	r.trace = d.id()
 	r.reqVersion = int(d.int())
 	flags := d.byte()
-	r.forcePlan = flags&1 != 0
+	r.forcePlan = flags&flagForcePlan != 0
+	r.apart = flags&flagApart != 0 || version == 1
 	r.startedAt = d.int()
 	r.score = d.int()
 	r.stateSize = d.int()
 	r.nextJob = uint32(d.uint())
 	r.redrives = int(d.uint())
 	r.maxAttempts = int(d.uint())
-	steps := int(d.uint())
+	r.saved = int(d.uint())
 	r.pending = d.strs()
 	r.correlations = d.strs()
 	n := d.count(8)
@@ -351,10 +382,20 @@ func decodeRun(id ulid.ULID, b []byte) (*run, int, error) {
 	for i := range r.defers {
 		r.defers[i] = deferred{id: d.str(), slug: d.str(), input: d.bytes(), meta: d.bytes(), state: deferState(d.byte())}
 	}
-	if flags&2 != 0 {
+	if flags&flagSync != 0 {
 		r.sync = &syncInfo{method: d.str(), url: d.str(), contentType: d.str(), body: d.bytes()}
 	}
-	return r, steps, d.err
+	if version == 1 {
+		return r, d.err
+	}
+	if !r.apart {
+		r.events = d.events()
+	}
+	n = d.count(3)
+	for range n {
+		r.addStep(d.stepFields())
+	}
+	return r, d.err
 }
 
 func (d *decoder) job(j *job) {
@@ -381,8 +422,13 @@ func (d *decoder) job(j *job) {
 	}
 }
 
+// step writes the value of one key of TableStep.
 func (e *encoder) step(s Step, followed bool) {
 	e.byte(recordVersion)
+	e.stepFields(s, followed)
+}
+
+func (e *encoder) stepFields(s Step, followed bool) {
 	e.bool(followed)
 	e.str(s.ID)
 	e.bytes(s.Memo)
@@ -391,14 +437,23 @@ func (e *encoder) step(s Step, followed bool) {
 func decodeStep(b []byte) (s Step, followed bool, err error) {
 	d := decoder{b: b}
 	d.version()
-	followed = d.bool()
-	s.ID, s.Memo = d.str(), d.bytes()
+	s, followed = d.stepFields()
 	return s, followed, d.err
 }
 
-// encodeTriggers writes a run's events; they never change.
+func (d *decoder) stepFields() (s Step, followed bool) {
+	followed = d.bool()
+	s.ID, s.Memo = d.str(), d.bytes()
+	return s, followed
+}
+
+// triggers writes the value of one key of TableTrigger.
 func (e *encoder) triggers(events [][]byte) {
 	e.byte(recordVersion)
+	e.events(events)
+}
+
+func (e *encoder) events(events [][]byte) {
 	e.uint(uint64(len(events)))
 	for _, ev := range events {
 		e.bytes(ev)
@@ -408,10 +463,14 @@ func (e *encoder) triggers(events [][]byte) {
 func decodeTriggers(b []byte) ([][]byte, error) {
 	d := decoder{b: b}
 	d.version()
+	return d.events(), d.err
+}
+
+func (d *decoder) events() [][]byte {
 	n := d.count(1)
 	events := make([][]byte, n)
 	for i := range events {
 		events[i] = d.bytes()
 	}
-	return events, d.err
+	return events
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 
 	"ingot/engine/function"
 
@@ -10,25 +11,29 @@ import (
 
 // Runs in the store and their jobs: loading, saving, adding and removing.
 
-// save writes a changed run: its record, new steps, and its place in the ready index.
+// save writes a changed run: its record, with what of its events and steps is
+// small, and its place in the ready index.
 func (p *partition) save(r *run) {
 	if r.ended {
 		return // finish has deleted it
 	}
 	e := encoder{b: p.enc.b[:0]}
-	e.run(r)
-	p.batch.Put(TableRun, r.id[:], e.b)
 	if !r.stored {
 		r.stored = true
-		e.b = e.b[:0]
-		e.triggers(r.events)
-		p.batch.Put(TableTrigger, r.id[:], e.b)
+		if r.apart = size(r.events) > inlineEvents; r.apart {
+			e.triggers(r.events)
+			p.batch.Put(TableTrigger, r.id[:], e.b)
+		}
 	}
-	for ; r.saved < len(r.steps); r.saved++ {
-		e.b = e.b[:0]
-		e.step(r.steps[r.saved], r.followed[r.saved])
-		p.batch.Put(TableStep, stepKey(p.key[:0], r.id, r.saved), e.b)
+	if unsavedSize(r) > inlineSteps {
+		for ; r.saved < len(r.steps); r.saved++ {
+			e.b = e.b[:0]
+			p.saveStep(&e, r, r.saved)
+		}
 	}
+	e.b = e.b[:0]
+	e.run(r)
+	p.batch.Put(TableRun, r.id[:], e.b)
 	p.enc.b = e.b
 	if active := r.active(); active != r.indexed {
 		r.indexed = active
@@ -39,6 +44,27 @@ func (p *partition) save(r *run) {
 			p.batch.Delete(TableReady, p.key)
 		}
 	}
+}
+
+// saveStep writes a step's own key.
+func (p *partition) saveStep(e *encoder, r *run, i int) {
+	e.step(r.steps[i], r.followed[i])
+	p.batch.Put(TableStep, stepKey(p.key[:0], r.id, i), e.b)
+}
+
+func size(events [][]byte) (n int) {
+	for _, ev := range events {
+		n += len(ev)
+	}
+	return n
+}
+
+// unsavedSize is the size of the steps that have no key of their own.
+func unsavedSize(r *run) (n int) {
+	for i := r.saved; i < len(r.steps); i++ {
+		n += len(r.steps[i].ID) + len(r.steps[i].Memo)
+	}
+	return n
 }
 
 // touch marks a run as changed.
@@ -63,42 +89,46 @@ func (p *partition) load(id ulid.ULID) *run {
 }
 
 // loadStored is apart from load so that the way without a read does not allocate.
-func (p *partition) loadStored(id ulid.ULID) *run {
-	var r *run
-	var steps int
-	var bad error
-	one := [1][]byte{id[:]}
-	p.check(p.store.Get(TableRun, one[:], func(_ int, v []byte) {
-		if v != nil {
-			r, steps, bad = decodeRun(id, v)
-		}
-	}))
-	if r == nil || bad != nil {
-		if bad != nil {
-			p.log.Error("run record cannot be read; the run is left alone", "run", id.String(), "error", bad)
-		}
+func (p *partition) loadStored(id ulid.ULID) (r *run) {
+	p.check(p.store.Get(TableRun, [][]byte{id[:]}, func(_ int, v []byte) { r = p.stored(id, v) }))
+	if p.err != nil {
 		return nil
 	}
-	p.check(p.store.Get(TableTrigger, one[:], func(_ int, v []byte) {
-		if r.events, bad = decodeTriggers(v); v == nil {
-			bad = errRecord
-		}
-	}))
-	if steps > 0 {
-		bad = errors.Join(bad, p.loadSteps(r))
-	}
-	if bad != nil || len(r.steps) != steps || p.err != nil {
-		p.log.Error("run state cannot be read; the run is left alone", "run", id.String(), "error", bad, "steps", len(r.steps), "want", steps)
+	return r
+}
+
+// stored makes a run of its record and of what else is stored of it; nil if there
+// is no record, or none that can be read.
+func (p *partition) stored(id ulid.ULID, record []byte) *run {
+	if record == nil {
 		return nil
 	}
-	r.saved = steps
+	r, bad := decodeRun(id, record)
+	if bad == nil && r.apart {
+		p.check(p.store.Get(TableTrigger, [][]byte{id[:]}, func(_ int, v []byte) {
+			if r.events, bad = decodeTriggers(v); v == nil {
+				bad = errRecord
+			}
+		}))
+	}
+	if bad == nil && r.saved > 0 {
+		bad = p.loadSteps(r)
+	}
+	if bad != nil || p.err != nil {
+		p.log.Error("run state cannot be read; the run is left alone", "run", id.String(), "error", errors.Join(bad, p.err))
+		return nil
+	}
 	r.indexed = r.active()
 	p.runs[id] = r
 	p.touch(r) // so that committed forgets it again if it stays dormant
 	return r
 }
 
+// loadSteps reads the steps that have keys of their own, which come before those of
+// the record.
 func (p *partition) loadSteps(r *run) (bad error) {
+	inline, followed := r.steps, r.followed
+	r.steps, r.followed, r.index = make([]Step, 0, r.saved+len(inline)+1), nil, nil
 	p.check(p.store.Scan(TableStep, r.id[:], prefixEnd(r.id[:]), func(_, v []byte) bool {
 		s, followed, err := decodeStep(v)
 		if err != nil {
@@ -108,6 +138,12 @@ func (p *partition) loadSteps(r *run) (bad error) {
 		r.addStep(s, followed)
 		return true
 	}))
+	if bad == nil && len(r.steps) != r.saved {
+		bad = fmt.Errorf("%w: %d steps of %d", errRecord, len(r.steps), r.saved)
+	}
+	for i := range inline {
+		r.addStep(inline[i], followed[i])
+	}
 	return bad
 }
 
