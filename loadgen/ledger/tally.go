@@ -1,0 +1,70 @@
+package ledger
+
+import "math/bits"
+
+// Tally says what became of a range of events.
+type Tally struct {
+	Events, Accepted, Refused, Unknown int64
+	// Started, Completed and Late are of all events; an event without an answer may
+	// have been accepted.
+	Started, Completed, Late int64
+	// Lost were accepted, and their run did not complete.
+	Lost int64
+	// DoubledRuns are events with more than one run.
+	DoubledRuns int64
+	// MissingBranches are parallel parts of completed runs that were never executed.
+	MissingBranches int64
+}
+
+// Tally counts the events from `from` up to, not including, `to`. expected says
+// whether the event starts a run; branches how many parallel parts that has.
+func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run bool, branches int)) Tally {
+	var t Tally
+	for seq := from; seq < min(to, l.next.Load()); seq++ {
+		e := l.entry(seq)
+		if e == nil {
+			continue
+		}
+		s := e.state.Load()
+		t.Events++
+		t.Accepted += is(s, accepted)
+		t.Refused += is(s, refused)
+		t.Unknown += is(s, unknown)
+		t.Started += is(s, started)
+		t.Completed += is(s, completed)
+		t.Late += is(s, late)
+		t.DoubledRuns += is(s, doubledRun)
+		run, branches := expected(seq)
+		if run && s&accepted != 0 && s&completed == 0 {
+			t.Lost++
+		}
+		if s&completed != 0 && branches > 0 {
+			t.MissingBranches += int64(branches) - l.executed(seq, branches)
+		}
+	}
+	return t
+}
+
+func is(state, bit uint32) int64 {
+	if state&bit != 0 {
+		return 1
+	}
+	return 0
+}
+
+// executed counts the first n branches of an event that have succeeded.
+func (l *Ledger) executed(seq int64, n int) int64 {
+	var done int
+	for b := 0; b < n; b += 64 {
+		w := l.word(seq, b)
+		if w == nil {
+			break
+		}
+		mask := ^uint64(0)
+		if n-b < 64 {
+			mask = 1<<(n-b) - 1
+		}
+		done += bits.OnesCount64(w.Load() & mask)
+	}
+	return int64(done)
+}
