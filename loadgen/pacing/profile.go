@@ -75,7 +75,6 @@ func (c *cursor) moment(n float64) (at time.Duration, ok bool) {
 	if c.at == len(c.segments) {
 		return 0, false
 	}
-	// Split at the second: float64 holds a week in nanoseconds, but not more digits.
 	within := c.segments[c.at].moment(n - c.counts[c.at])
 	at = c.begin[c.at] + time.Duration(math.Round(within*float64(time.Second)))
 	return at, at < c.duration

@@ -1,0 +1,80 @@
+package objective
+
+import (
+	"math"
+	"slices"
+
+	"ingot/loadgen/result"
+)
+
+const (
+	// minSamples is how many seconds of backlog are needed to judge it.
+	minSamples = 4
+	// tolerated is the part of the rate of runs by which a backlog may grow: it is
+	// also how far above its capacity a server could be driven unnoticed.
+	tolerated = 0.02
+	// clearly is by how many times the scatter the growth over the window has to
+	// exceed it.
+	clearly = 4
+)
+
+// growth returns the slope of the backlog over the window in runs per second, and
+// whether it is clearly above zero:
+//
+//   - the slope is that of Theil and Sen, the median of the slopes between all pairs
+//     of samples, which a stall of some seconds does not move;
+//   - it is above 2 % of the rate at which runs were to be started, and
+//   - over the whole window it comes to more than four times the scatter around the
+//     line (from the median of the deviations), which is taken to be at least that of
+//     a queue in balance, the square root of its length.
+//
+// Fewer than four samples, or a workload without runs, are not judged: such a backlog
+// shows in the latencies or as loss.
+func growth(r *result.Result) (slope float64, growing bool) {
+	var at, backlog []float64
+	for _, s := range r.Series {
+		if s.At >= 0 && s.At < r.Window {
+			at, backlog = append(at, float64(s.At)), append(backlog, float64(s.Backlog))
+		}
+	}
+	if len(at) < minSamples || r.Counts.Expected == 0 {
+		return 0, false
+	}
+	var slopes []float64
+	for i := range at {
+		for j := range i {
+			if at[i] != at[j] {
+				slopes = append(slopes, (backlog[i]-backlog[j])/(at[i]-at[j]))
+			}
+		}
+	}
+	if len(slopes) == 0 {
+		return 0, false
+	}
+	slope = median(slopes)
+	rate := float64(r.Counts.Expected) / float64(r.Window)
+	grown := slope * (slices.Max(at) - slices.Min(at))
+	return slope, slope > tolerated*rate && grown > clearly*scatter(at, backlog, slope)
+}
+
+// scatter is the standard deviation of the backlog around a line of the given slope,
+// estimated from the median deviation.
+func scatter(at, backlog []float64, slope float64) float64 {
+	const deviationsPerMAD = 1.4826 // of a normal distribution
+	rest := make([]float64, len(at))
+	for i := range at {
+		rest[i] = backlog[i] - slope*at[i]
+	}
+	offset := median(rest)
+	for i := range rest {
+		rest[i] = math.Abs(rest[i] - offset)
+	}
+	return max(deviationsPerMAD*median(rest), math.Sqrt(max(1, slices.Min(backlog))))
+}
+
+// median returns that of a list that is not empty.
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
