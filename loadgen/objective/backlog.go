@@ -13,6 +13,9 @@ const (
 	// tolerated is the part of the rate of runs by which a backlog may grow: it is
 	// also how far above its capacity a server could be driven unnoticed.
 	tolerated = 0.02
+	// maxSamples bounds the work, which grows with their square: of longer windows only
+	// every so many samples are looked at.
+	maxSamples = 600
 	// clearly is by how many times the scatter the growth over the window has to
 	// exceed it.
 	clearly = 4
@@ -31,30 +34,34 @@ const (
 // Fewer than four samples, or a workload without runs, are not judged: such a backlog
 // shows in the latencies or as loss.
 func growth(r *result.Result) (slope float64, growing bool) {
-	var at, backlog []float64
-	for _, s := range r.Series {
-		if s.At >= 0 && s.At < r.Window {
-			at, backlog = append(at, float64(s.At)), append(backlog, float64(s.Backlog))
-		}
-	}
+	at, backlog := within(r)
 	if len(at) < minSamples || r.Counts.Expected == 0 {
 		return 0, false
 	}
 	var slopes []float64
 	for i := range at {
 		for j := range i {
-			if at[i] != at[j] {
-				slopes = append(slopes, (backlog[i]-backlog[j])/(at[i]-at[j]))
-			}
+			slopes = append(slopes, (backlog[i]-backlog[j])/(at[i]-at[j]))
 		}
-	}
-	if len(slopes) == 0 {
-		return 0, false
 	}
 	slope = median(slopes)
 	rate := float64(r.Counts.Expected) / float64(r.Window)
-	grown := slope * (slices.Max(at) - slices.Min(at))
+	grown := slope * (at[len(at)-1] - at[0])
 	return slope, slope > tolerated*rate && grown > clearly*scatter(at, backlog, slope)
+}
+
+// within returns when the samples of the window were taken, in seconds that grow,
+// and the backlog at each.
+func within(r *result.Result) (at, backlog []float64) {
+	stride := 1 + len(r.Series)/maxSamples
+	for i := 0; i < len(r.Series); i += stride {
+		s := r.Series[i]
+		if s.At < 0 || s.At >= r.Window || len(at) > 0 && float64(s.At) <= at[len(at)-1] {
+			continue
+		}
+		at, backlog = append(at, float64(s.At)), append(backlog, float64(s.Backlog))
+	}
+	return at, backlog
 }
 
 // scatter is the standard deviation of the backlog around a line of the given slope,
