@@ -1,7 +1,12 @@
 package engine
 
 import (
+	"bytes"
+	"slices"
+
 	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // When jobs run: timers that come due, and the ready queues in turn.
@@ -100,18 +105,49 @@ type callInfo struct {
 	bytes int64
 }
 
-// mayCall reports whether one more call keeps within the bounds of number and
-// memory. One call is always possible, however large.
-func (p *partition) mayCall() bool {
-	return len(p.calls) < p.set.maxInFlight && (p.callBytes < maxCallBytes || len(p.calls) == 0)
+// mayCall reports whether one more call, besides so many that are about to be made,
+// keeps within the bounds of number and memory. One call is always possible, however
+// large.
+func (p *partition) mayCall(planned int) bool {
+	return len(p.calls)+planned < p.set.maxInFlight && (p.callBytes < maxCallBytes || len(p.calls) == 0)
 }
 
-// dispatch starts calls: functions in turn, one run of each at a time.
+// maxPicked bounds how many runs are picked, and read from the store, at once.
+const maxPicked = 64
+
+// picked is a run whose turn has come.
+type picked struct {
+	q *fnQueue
+	e readyEntry
+}
+
+// dispatch starts calls: functions in turn, one run of each at a time. Runs are
+// picked some at a time, so that those that are not in memory are read together.
 func (p *partition) dispatch() {
 	if p.sent-p.acked > uint64(p.set.maxUndelivered) || p.unackedBytes > maxUnackedBytes || p.set.draining.Load() {
 		return // turned again when messages are delivered, since that is a command
 	}
-	for len(p.round) > 0 && p.mayCall() {
+	for p.pick() {
+		p.loadPicked()
+		for _, k := range p.picks {
+			k.q.picked--
+			r := p.load(k.e.run)
+			if r == nil {
+				p.batch.Delete(TableReady, readyKey(p.key[:0], k.q.id, k.e.score, k.e.run))
+			} else {
+				r.queued = false
+				p.dispatchRun(k.q, r)
+			}
+			p.turn(k.q) // the capacity that was kept for it may be left
+		}
+	}
+}
+
+// pick fills picks with the runs whose turn it is, as far as there is capacity. It
+// reports whether there are any.
+func (p *partition) pick() bool {
+	p.picks = p.picks[:0]
+	for len(p.round) > 0 && len(p.picks) < maxPicked && p.mayCall(len(p.picks)) {
 		q := p.round[0]
 		if len(q.heap) == 0 || !q.hasCapacity() {
 			p.round = p.round[1:]
@@ -122,21 +158,33 @@ func (p *partition) dispatch() {
 				p.round = append(p.round, q)
 				if p.onlyPages() {
 					p.more = true
-					return
+					break
 				}
 			}
 			continue
 		}
 		p.round = append(p.round[1:], q)
-		e := q.pop()
-		r := p.load(e.run)
-		if r == nil {
-			p.batch.Delete(TableReady, readyKey(p.key[:0], q.id, e.score, e.run))
-			continue
-		}
-		r.queued = false
-		p.dispatchRun(q, r)
+		q.picked++
+		p.picks = append(p.picks, picked{q, q.pop()})
 	}
+	return len(p.picks) > 0
+}
+
+// loadPicked reads the picked runs that are not in memory, in the order of their
+// keys. Those that do not exist are looked for once more when their turn comes.
+func (p *partition) loadPicked() {
+	p.absent = p.absent[:0]
+	for i := range p.picks {
+		if id := p.picks[i].e.run[:]; p.runs[ulid.ULID(id)] == nil {
+			p.absent = append(p.absent, id)
+		}
+	}
+	if len(p.absent) < 2 {
+		return
+	}
+	slices.SortFunc(p.absent, bytes.Compare)
+	p.absent = slices.CompactFunc(p.absent, bytes.Equal)
+	p.check(p.store.Get(TableRun, p.absent, func(i int, v []byte) { p.stored(ulid.ULID(p.absent[i]), v) }))
 }
 
 // onlyPages reports whether every queue in the round waits for its page.
@@ -155,7 +203,7 @@ func (p *partition) dispatchRun(q *fnQueue, r *run) {
 		if r.jobs[i].state != jobReady {
 			continue
 		}
-		if !q.hasCapacity() || !p.mayCall() {
+		if !q.hasCapacity() || !p.mayCall(0) {
 			p.enqueue(r)
 			return
 		}

@@ -151,6 +151,8 @@ type partition struct {
 	dirtyCursors bool
 	dirtySent    bool
 	more         bool // there is work for another round at once
+	picks        []picked
+	absent       [][]byte // ids of picks that are not in memory
 	enc          encoder
 	key          []byte
 	err          error

@@ -34,11 +34,13 @@ type fnQueue struct {
 	// calls under way.
 	limit    int
 	inFlight int
+	// picked counts runs that are about to be called.
+	picked int
 	// turning says that the queue is in the partition's round.
 	turning bool
 }
 
-func (q *fnQueue) hasCapacity() bool { return q.limit <= 0 || q.inFlight < q.limit }
+func (q *fnQueue) hasCapacity() bool { return q.limit <= 0 || q.inFlight+q.picked < q.limit }
 
 // page refills the window. Entries of runs whose jobs are all in flight come
 // back too; they are skipped when they come up.

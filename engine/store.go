@@ -49,6 +49,17 @@ const (
 	TableInput Table = 16
 )
 
+// Once reports whether the engine puts a key of the table only while it is not
+// there. Then a store may let a put and the deletion that follows it cancel each
+// other out, instead of keeping a mark of the deletion.
+func (t Table) Once() bool {
+	switch t {
+	case TableTrigger, TableReady, TableTimer, TableMessage:
+		return true
+	}
+	return false
+}
+
 // SystemPartition is the partition of state that belongs to no partition: the catalog.
 const SystemPartition = -1
 
@@ -75,7 +86,8 @@ type PartitionStore interface {
 	// reopened, since its memory is ahead of its disk.
 	Commit(b Batch, done func(error))
 	// Get calls fn for each key, in order, with its value, or nil if there is none.
-	// The value is valid only during the call.
+	// The value is valid only during the call. Many keys are read faster when they are
+	// in order.
 	Get(t Table, keys [][]byte, fn func(i int, value []byte)) error
 	// Scan calls fn for keys in [from, to) in order, until fn returns false. A nil
 	// from is the table's beginning, a nil to its end. Slices are valid only during the call.

@@ -103,6 +103,9 @@ func (p *partition) apply(ops []op, undoable bool) (undo []op) {
 		if o.value == nil {
 			t.delete(o.key)
 		} else {
+			if _, there := t.get(o.key); there && o.table.Once() {
+				panic(fmt.Sprintf("memstore: table %d: key %x is put again", o.table, o.key))
+			}
 			t.put(o.key, o.value)
 		}
 	}

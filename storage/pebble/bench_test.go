@@ -196,6 +196,22 @@ func BenchmarkRead(b *testing.B) {
 			})
 		}
 	})
+	b.Run("get-64-in-order", func(b *testing.B) {
+		b.ReportAllocs()
+		keys, at := make([][]byte, 64), 0
+		for b.Loop() {
+			at = (at + 7919) % (n - 4*len(keys))
+			for i := range keys {
+				keys[i] = fmt.Appendf(keys[i][:0], "%08d", (at+i*3)*2)
+			}
+			_ = p.Get(engine.TableStep, keys, func(i int, v []byte) {
+				if len(v) != 200 {
+					b.Fatalf("key %s has %d bytes", keys[i], len(v))
+				}
+			})
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(keys)), "ns/key")
+	})
 	b.Run("get-missing", func(b *testing.B) {
 		b.ReportAllocs()
 		keys, i := [][]byte{nil}, 0

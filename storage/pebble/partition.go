@@ -3,6 +3,7 @@ package pebble
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync"
 
 	"ingot/engine"
@@ -69,7 +70,11 @@ func (b *batch) Put(t engine.Table, key, value []byte) {
 }
 
 func (b *batch) Delete(t engine.Table, key []byte) {
-	op := b.inner().DeleteDeferred(tablePrefix + len(key))
+	del := b.inner().DeleteDeferred
+	if t.Once() {
+		del = b.pebble.SingleDeleteDeferred
+	}
+	op := del(tablePrefix + len(key))
 	putTablePrefix(op.Key, b.number, t)
 	copy(op.Key[tablePrefix:], key)
 	_ = op.Finish()
@@ -124,6 +129,9 @@ func (p *partition) Get(t engine.Table, keys [][]byte, fn func(i int, value []by
 		return engine.ErrClosed
 	}
 	defer p.gate.leave()
+	if len(keys) >= fewKeys && slices.IsSortedFunc(keys, bytes.Compare) {
+		return p.getMany(t, keys, fn)
+	}
 	for i, k := range keys {
 		if err := p.get(t, i, k, fn); err != nil {
 			return err
@@ -132,11 +140,46 @@ func (p *partition) Get(t engine.Table, keys [][]byte, fn func(i int, value []by
 	return nil
 }
 
-func (p *partition) get(t engine.Table, i int, key []byte, fn func(int, []byte)) error {
-	// fn may call Get, which uses p.key anew; it is read only until then.
+// fewKeys is the number of keys from which one iterator, which seeks forward from
+// key to key, beats a look-up for each.
+const fewKeys = 4
+
+// getMany is Get for ascending keys.
+func (p *partition) getMany(t engine.Table, keys [][]byte, fn func(i int, value []byte)) error {
+	it, err := p.store.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	for i, k := range keys {
+		p.tableKey(t, k)
+		if !it.SeekPrefixGE(p.key) || !bytes.Equal(it.Key(), p.key) {
+			if err := it.Error(); err != nil {
+				return errors.Join(err, it.Close())
+			}
+			fn(i, nil)
+			continue
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		if value == nil {
+			value = []byte{} // nil would mean that there is no value
+		}
+		fn(i, value)
+	}
+	return it.Close()
+}
+
+// tableKey makes key the whole key. A callback of Get may make it another one.
+func (p *partition) tableKey(t engine.Table, key []byte) {
 	p.key = append(p.key[:0], make([]byte, tablePrefix)...)
 	putTablePrefix(p.key, p.number, t)
 	p.key = append(p.key, key...)
+}
+
+func (p *partition) get(t engine.Table, i int, key []byte, fn func(int, []byte)) error {
+	p.tableKey(t, key)
 	value, closer, err := p.store.db.Get(p.key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		fn(i, nil)

@@ -32,6 +32,49 @@ var partitionTests = []test{
 			b.Errorf("Get of no keys: %v", err)
 		}
 	}},
+	{"get of many keys in order", func(b *bench) {
+		p := b.partition(0)
+		var writes []kv
+		for i := range 200 {
+			writes = append(writes, put(run, fmt.Sprintf("%03d", 2*i), fmt.Sprint(i)))
+		}
+		b.commit(p, append(writes, put(run, "0", ""), put(step, "001", "another table"))...)
+		b.commit(p, del(run, "100"))
+		var keys [][]byte
+		for i := range 100 { // every other one exists
+			keys = append(keys, fmt.Appendf(nil, "%03d", 4*i+i%2))
+		}
+		n := 0
+		err := p.Get(run, keys, func(i int, v []byte) {
+			n++
+			want := fmt.Sprint(2 * i)
+			if i%2 == 1 || i == 25 {
+				want = ""
+			}
+			if got := string(v); got != want || (v == nil) != (want == "") {
+				b.Errorf("key %s: got %q, want %q", keys[i], got, want)
+			}
+			b.want(p, run, "006", "3") // reads within a read
+		})
+		if err != nil || n != len(keys) {
+			b.Errorf("%d values of %d: %v", n, len(keys), err)
+		}
+	}},
+	{"put and delete in turn", func(b *bench) {
+		p := b.partition(0)
+		for i := range 20 {
+			for _, t := range []engine.Table{run, timer} {
+				b.commit(p, put(t, "k", fmt.Sprint(i)))
+				b.want(p, t, "k", fmt.Sprint(i))
+				b.commit(p, del(t, "k"), put(t, "k", "x"), del(t, "k"), del(t, "k"))
+				b.want(p, t, "k", "-")
+			}
+			if i%5 == 0 {
+				b.reopen()
+				p = b.partition(0)
+			}
+		}
+	}},
 	{"odd keys and values", func(b *bench) {
 		p := b.partition(0)
 		big := strings.Repeat("x", 5<<20)
