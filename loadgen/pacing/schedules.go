@@ -48,7 +48,7 @@ type random struct {
 }
 
 func newRandom(p *profile, seed uint64) *random {
-	// Ten standard deviations above the mean: what this cuts off never happens.
+	// Ten standard deviations above the mean: chance does not get there.
 	most := math.Ceil(p.total() + 10*math.Sqrt(p.total()) + 10)
 	return &random{cursor: cursor{profile: p}, rng: rand.New(rand.NewPCG(seed, 0)), max: int(most)}
 }
