@@ -141,12 +141,14 @@ func (l *Ledger) Answered(seq int64, now time.Duration, final bool) (completes b
 func (l *Ledger) Resumed(seq int64, now time.Duration) {
 	if e := l.entry(seq); e != nil {
 		e.answered.Store(int64(now))
-		e.state.Or(resumed)
 	}
 }
 
-// Completed reports whether the run of an event has ended.
-func (l *Ledger) Completed(seq int64) bool {
+// Position is the furthest position that a run was called for; -1 before its first call.
+func (l *Ledger) Position(seq int64) int {
 	e := l.entry(seq)
-	return e != nil && e.state.Load()&completed != 0
+	if e == nil || e.run.Load() == 0 {
+		return -1
+	}
+	return int(e.progress.Load() >> attemptBits)
 }

@@ -20,7 +20,6 @@ const (
 	completed              // the last answer of its run was given
 	doubledRun             // a second run was seen
 	late                   // completed, but later than the bound
-	resumed                // the event that ends its wait was sent
 )
 
 const (

@@ -1,6 +1,9 @@
 package ledger
 
-import "math/bits"
+import (
+	"math/bits"
+	"time"
+)
 
 // Tally says what became of a range of events.
 type Tally struct {
@@ -14,6 +17,8 @@ type Tally struct {
 	DoubledRuns int64
 	// MissingBranches are parallel parts of completed runs that were never executed.
 	MissingBranches int64
+	// LastEnd is when the last run ended.
+	LastEnd time.Duration
 }
 
 // Tally counts the events from `from` up to, not including, `to`. expected says
@@ -38,7 +43,11 @@ func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run bool, branc
 		if run && s&accepted != 0 && s&completed == 0 {
 			t.Lost++
 		}
-		if s&completed != 0 && branches > 0 {
+		if s&completed == 0 {
+			continue
+		}
+		t.LastEnd = max(t.LastEnd, time.Duration(e.answered.Load()))
+		if branches > 0 {
 			t.MissingBranches += int64(branches) - l.executed(seq, branches)
 		}
 	}

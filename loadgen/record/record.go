@@ -46,11 +46,12 @@ func (l Latency) Name() string {
 // Counter names a count.
 type Counter uint8
 
-// Counters. Those with Calls are counted by the app, the others by the sender.
+// Counters: those up to Unknown and Errors are the sender's, the others the app's.
 const (
 	Requests Counter = iota
 	Events
 	Accepted
+	Expected // runs that accepted events start
 	Refused
 	Unknown
 	Started
