@@ -29,14 +29,17 @@ type RedisMeter struct {
 	own    int64 // commands that Sample has sent
 }
 
-// AttachRedis connects to a Redis given as redis://, rediss:// or unix:// URL.
+// AttachRedis connects to a Redis given as redis://, rediss:// or unix:// URL. Of ctx
+// the deadline counts; without one the waits are bounded by seconds.
 func AttachRedis(ctx context.Context, url string) (*RedisMeter, error) {
 	o, err := rueidis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("the URL of Redis: %w", err)
 	}
-	// Nothing but what Sample counts may be sent later: no pings, no retries.
+	// Nothing but what Sample counts may be sent later: no pings, no retries, and no
+	// greeting on a second connection.
 	o.Dialer.KeepAlive = -1
+	o.PipelineMultiplex = -1
 	o.DisableRetry = true
 	o.DisableCache = true
 	o.ClientSetInfo = rueidis.DisableClientSetInfo
