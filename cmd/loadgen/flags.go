@@ -89,14 +89,16 @@ func planOf(cmd *cli.Command) (loadgen.Plan, error) {
 		p.Progress = os.Stderr
 	}
 	for _, text := range cmd.StringSlice("hold") {
-		if err := addHold(&p.Hold, text); err != nil {
-			return p, err
+		for one := range strings.SplitSeq(text, ",") {
+			if err := addHold(&p.Hold, one); err != nil {
+				return p, err
+			}
 		}
 	}
 	return p, p.Validate()
 }
 
-// addHold reads one "sleeping=100000"; the flag's own separator is the comma.
+// addHold reads one "sleeping=100000".
 func addHold(h *loadgen.Hold, text string) error {
 	name, value, _ := strings.Cut(text, "=")
 	fields := map[string]*int{"sleeping": &h.Sleeping, "waiting": &h.Waiting, "queued": &h.Queued, "functions": &h.Functions}

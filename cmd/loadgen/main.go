@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -51,12 +52,30 @@ func run(ctx context.Context, args []string) int {
 	root := &cli.Command{
 		Name:           "loadgen",
 		Usage:          "Measure servers that speak the Inngest protocol",
-		Commands:       []*cli.Command{compareCommand(), reportCommand(), capacityCommand()},
+		UsageText:      "loadgen run --url http://localhost:8288 --workload steps --rate 100",
+		Description:    about,
+		Commands:       []*cli.Command{runCommand(), findMaxCommand(), compareCommand(), reportCommand(), capacityCommand(), workloadsCommand(), emptyServerCommand()},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
-	if err := root.Run(ctx, args); err != nil {
+	err := root.Run(ctx, args)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errObjective):
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
-		return exitError
+		return exitObjective
 	}
-	return 0
+	fmt.Fprintln(os.Stderr, "loadgen:", err)
+	return exitError
 }
+
+const about = `loadgen sends events to a server and is the app whose functions the server calls. It needs
+nothing but the server's URL, or a command that starts it. Every event carries a number, so
+the report says how many runs were lost, doubled or late.
+
+With --rate the load is open: events are due at their times whatever the server does, and
+latencies count from those times. Without it the loop is closed: each of --clients sends when
+its last request was answered; with --count that is a flood, from the first event to the end
+of the last run.
+
+Start with 'loadgen workloads' and 'loadgen run --help'.`
