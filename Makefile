@@ -16,8 +16,9 @@ COVERED  = engine transport storage api
 SEEDS   ?= 2000
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e figures clean
+.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e figures microbench bench clean
 .SHELLFLAGS = -o pipefail -c
 SHELL = bash
 
@@ -83,6 +84,13 @@ e2e: ## the real SDKs, and kill -9 under load
 
 figures: ## measure latencies, throughput and memory on this machine
 	@$(GO) run ./internal/e2e/figures $(ARGS)
+
+microbench: ## benchmarks of every stage, recorded and compared; BENCH="regex" runs some, ARGS="…" are flags of ./benchmarks/micro
+	@test -x $(TOOLS)/benchstat || GOBIN=$(TOOLS) $(GO) install $(BENCHSTAT)
+	@$(GO) run ./benchmarks/micro $(if $(BENCH),-bench '$(BENCH)') $(ARGS)
+
+bench: ## loadgen's standard workloads against the budgets; ONLY="ingest,flood", ARGS="…" are flags of ./benchmarks/suite
+	@$(GO) run ./benchmarks/suite $(if $(ONLY),-only '$(ONLY)') $(ARGS)
 
 clean: ## remove what was built
 	@rm -rf bin .cache
