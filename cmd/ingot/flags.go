@@ -38,6 +38,7 @@ func devFlags() []cli.Flag {
 		&cli.IntFlag{Name: "retry-interval", Category: categoryAdvanced, Usage: "`seconds` between two attempts, instead of the growing back-off"},
 		&cli.IntFlag{Name: "queue-workers", Category: categoryAdvanced, Value: config.DefaultWorkers, Usage: "calls to apps that run at once"},
 		&cli.StringFlag{Name: "sync", Category: categoryAdvanced, Value: string(config.SyncAlways), Usage: "flush step results to disk `always` or each interval; events are flushed before they are acknowledged either way"},
+		&cli.StringFlag{Name: "admin-addr", Category: categoryAdvanced, Usage: "serve profiles and figures at `HOST:PORT`, on loopback only (default: off)"},
 
 		&cli.BoolFlag{Name: "persist", Category: categoryAccepted, Usage: "data is always durable"},
 		&cli.IntFlag{Name: "tick", Category: categoryAccepted, Value: 150, Usage: "nothing polls"},

@@ -59,6 +59,9 @@ type Dev struct {
 	// Ephemeral uses a temporary directory instead, removed at the end.
 	Ephemeral bool
 	Sync      Sync
+	// AdminAddr is where profiles and figures are served, HOST:PORT on loopback;
+	// empty means nowhere.
+	AdminAddr string
 	// NoEffect are the settings that were given and change nothing in this
 	// version, worth a warning.
 	NoEffect []string
@@ -90,6 +93,7 @@ func LoadDev(src Sources) (d Dev, warnings []string, err error) {
 		DataDir:       r.text("data-dir", DefaultDataDir),
 		Ephemeral:     r.boolean("ephemeral"),
 		Sync:          Sync(r.text("sync", string(SyncAlways))),
+		AdminAddr:     r.text("admin-addr", ""),
 	}
 	for _, name := range unused {
 		if r.given(name) {

@@ -49,6 +49,8 @@ func TestLoadDev(t *testing.T) {
 			func(d *Dev) {
 				d.PollInterval, d.RetryInterval, d.Workers, d.Sync, d.DataDir = 7*time.Second, 2*time.Second, 3, SyncInterval, "/d"
 			}, ""},
+		{"admin port", Sources{Getenv: env("INNGEST_ADMIN_ADDR", "127.0.0.1:1"), File: map[string][]string{"admin-addr": {"127.0.0.1:2"}}},
+			func(d *Dev) { d.AdminAddr = "127.0.0.1:1" }, ""},
 		{"negative retry interval is ignored, 0 polls as by default", Sources{Getenv: env("INNGEST_RETRY_INTERVAL", "-1", "INNGEST_POLL_INTERVAL", "0")}, func(*Dev) {}, ""},
 		{"without effect", Sources{Getenv: env("INNGEST_POSTGRES_URI", "postgres://x", "INNGEST_TICK", "10")}, func(d *Dev) { d.NoEffect = []string{"postgres-uri"} }, ""},
 	} {

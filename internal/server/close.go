@@ -34,6 +34,9 @@ func (s *Server) Close(ctx context.Context) error {
 // release gives back what is open, also after a start that failed halfway.
 func (s *Server) release() error {
 	var errs []error
+	if s.admin != nil {
+		errs = append(errs, s.admin.Close())
+	}
 	if s.reach != nil {
 		errs = append(errs, s.reach.Close())
 	}

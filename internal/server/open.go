@@ -12,6 +12,7 @@ import (
 
 	"ingot/api"
 	"ingot/engine"
+	"ingot/internal/admin"
 	"ingot/internal/config"
 	"ingot/internal/realtime"
 	"ingot/storage/pebble"
@@ -26,6 +27,9 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if err = s.openStore(cfg); err != nil {
+		return err
+	}
+	if err = s.openAdmin(cfg); err != nil {
 		return err
 	}
 	system, err := s.store.Partition(engine.SystemPartition)
@@ -91,6 +95,23 @@ func (s *Server) openStore(cfg Config) error {
 		return err
 	}
 	s.store = store
+	return nil
+}
+
+// openAdmin comes early, so that a slow start can be profiled too.
+func (s *Server) openAdmin(cfg Config) error {
+	if cfg.AdminAddr == "" {
+		return nil
+	}
+	port, err := admin.Start(admin.Options{
+		Addr: cfg.AdminAddr, Version: cfg.Version, Logger: s.log,
+		Vars: map[string]func() (any, error){"store": func() (any, error) { return s.store.Metrics() }},
+	})
+	if err != nil {
+		return err
+	}
+	s.admin = port
+	s.log.Info("starting admin server", "addr", port.Addr())
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"ingot/api"
 	"ingot/engine"
+	"ingot/internal/admin"
 	"ingot/internal/config"
 	"ingot/storage/pebble"
 	"ingot/transport"
@@ -51,6 +52,7 @@ type Server struct {
 	engine  *engine.Engine
 	reach   *transport.HTTP
 	api     *api.Server
+	admin   *admin.Server // nil if it was not asked for
 
 	stopSync context.CancelFunc
 	wg       sync.WaitGroup
@@ -71,6 +73,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 
 // Addr is the host and port of the main listener.
 func (s *Server) Addr() string { return s.ln.Addr().String() }
+
+// AdminAddr is the host and port of the admin listener; empty if there is none.
+func (s *Server) AdminAddr() string {
+	if s.admin == nil {
+		return ""
+	}
+	return s.admin.Addr()
+}
 
 // DataDir is where the data is.
 func (s *Server) DataDir() string { return s.dir }

@@ -140,6 +140,39 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+func TestAdminPort(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	s := start(t, cfg)
+	if s.AdminAddr() != "" {
+		t.Errorf("an admin port that nobody asked for, at %s", s.AdminAddr())
+	}
+	stop(t, s)
+
+	cfg.AdminAddr = "127.0.0.1:0"
+	s = start(t, cfg)
+	status, body := request(t, http.MethodGet, "http://"+s.AdminAddr()+"/debug/vars", "")
+	if status != http.StatusOK || !strings.Contains(body, `"Syncs"`) || !strings.Contains(body, `"goroutines"`) {
+		t.Errorf("vars: %d %s", status, body)
+	}
+	// The main port answers them as it does any path that is not its own.
+	_, other := request(t, http.MethodGet, "http://"+s.Addr()+"/debug/nothing", "")
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/vars"} {
+		if _, body := request(t, http.MethodGet, "http://"+s.Addr()+path, ""); body != other {
+			t.Errorf("%s on the main port: %s", path, body)
+		}
+	}
+	addr := s.AdminAddr()
+	stop(t, s)
+	if _, err := net.Dial("tcp", addr); err == nil {
+		t.Error("the admin port outlived the server")
+	}
+
+	cfg.AdminAddr = "0.0.0.0:0"
+	if _, err := Start(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "no authentication") {
+		t.Errorf("an admin port for everybody: %v", err)
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.Host = "256.0.0.1"
