@@ -26,12 +26,6 @@ type bound struct {
 }
 
 func parseBound(words []string) (bound, error) {
-	// "<50ms" may be written without a space.
-	words = strings.Fields(strings.Replace(strings.Join(words, " "), "<", " <", 1))
-	if len(words) == 3 {
-		limit := strings.TrimLeft(words[2], "<=")
-		words = []string{words[0], words[1], strings.TrimSuffix(words[2], limit), limit}
-	}
 	if len(words) != 4 || words[2] != "<" && words[2] != "<=" {
 		return bound{}, fmt.Errorf(`%q is none of "LATENCY pQUANTILE < LIMIT", "errors = 0", "lost = 0", "backlog stable"`, strings.Join(words, " "))
 	}

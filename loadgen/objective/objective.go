@@ -8,6 +8,7 @@ package objective
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"ingot/loadgen/result"
@@ -16,6 +17,9 @@ import (
 // Objective is what a run is held against. The zero value asks only for what every
 // objective implies.
 type Objective struct{ bounds []bound }
+
+// operator is what needs no spaces around it.
+var operator = regexp.MustCompile(`<=|<|=`)
 
 // Parse reads clauses joined by commas:
 //
@@ -29,7 +33,7 @@ type Objective struct{ bounds []bound }
 func Parse(text string) (Objective, error) {
 	var o Objective
 	for clause := range strings.SplitSeq(text, ",") {
-		words := strings.Fields(clause)
+		words := strings.Fields(operator.ReplaceAllString(clause, " $0 "))
 		switch strings.Join(words, " ") {
 		case "":
 			return Objective{}, fmt.Errorf("objective %q: a clause is empty", text)
