@@ -36,7 +36,7 @@ func TestParseAndString(t *testing.T) {
 		" request  p99.9<3ms ":                    "request p99.9 < 3ms, " + implied,
 		"request p100 <=1s,step p50 <= 300us":     "request p100 <= 1s, step p50 <= 300µs, " + implied,
 		"lost = 0, wake p0.5 < 1h,backlog stable": "wake p0.5 < 1h0m0s, " + implied,
-		"errors=0":                                implied,
+		"errors=0": implied,
 	} {
 		o, err := Parse(text)
 		if err != nil || o.String() != want {
