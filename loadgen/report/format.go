@@ -1,11 +1,12 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"ingot/loadgen/result"
 )
 
 // Number writes a value with three significant digits, and thousands apart.
@@ -82,4 +83,4 @@ func short(v float64) string {
 }
 
 // seconds writes a length of time.
-func seconds(v float64) string { return fmt.Sprintf("%s s", strconv.FormatFloat(v, 'f', -1, 64)) }
+func seconds(v result.Seconds) string { return strconv.FormatFloat(float64(v), 'g', 4, 64) + " s" }

@@ -113,7 +113,7 @@ func lede(all []*group) string {
 	if !differs(all, pace) {
 		parts = append(parts, pace(r))
 	}
-	return strings.Join(append(parts, fmt.Sprintf("each measured for %s s after %s s of warm-up", Number(float64(r.Window)), Number(float64(r.WarmUp)))), " · ") + "."
+	return strings.Join(append(parts, fmt.Sprintf("measured for %s after %s of warm-up", seconds(r.Window), seconds(r.WarmUp))), " · ") + "."
 }
 
 // problems lists the warnings of all results, with the series that has them.

@@ -37,9 +37,9 @@ func Text(w io.Writer, r *result.Result) error {
 // summary says in one line what was measured.
 func summary(r *result.Result) string {
 	parts := []string{r.Target.Name, r.Workload.Name + parameters(r), pacing(r.Pacing)}
-	window := fmt.Sprintf("%s s", Number(float64(r.Window)))
+	window := seconds(r.Window)
 	if r.WarmUp > 0 {
-		window += fmt.Sprintf(" after %s s of warm-up", Number(float64(r.WarmUp)))
+		window += fmt.Sprintf(" after %s of warm-up", seconds(r.WarmUp))
 	}
 	return strings.Join(append(parts, window), " · ")
 }

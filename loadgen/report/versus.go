@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"html/template"
 
 	"ingot/loadgen/compare"
@@ -16,6 +17,7 @@ type versusView struct {
 
 type versusBlock struct {
 	Name, Base string
+	Tally      string // how many verdicts of each kind
 	Ticks      template.HTML
 	Rows       []versusRow
 }
@@ -46,6 +48,7 @@ func newVersusBlock(c *compare.Comparison, i int) versusBlock {
 	}
 	axis := chart.NewFactors(bounds...)
 	b := versusBlock{Name: c.Targets[i], Base: c.Targets[0], Ticks: axis.Ticks()}
+	n := map[compare.Outcome]int{}
 	for _, row := range c.Rows {
 		v := versusOf(row, i)
 		if v == nil {
@@ -61,7 +64,10 @@ func newVersusBlock(c *compare.Comparison, i int) versusBlock {
 			r.Bar = bar.SVG(axis)
 		}
 		b.Rows = append(b.Rows, r)
+		n[v.Outcome]++
 	}
+	b.Tally = fmt.Sprintf("%s against %s: %d figures better, %d worse, %d without a difference, %d that cannot be told", b.Name, b.Base,
+		n[compare.Better], n[compare.Worse], n[compare.Same], n[compare.Perhaps]+n[compare.Noise]+n[compare.Unknown])
 	return b
 }
 

@@ -25,6 +25,7 @@ const (
 	plotHeight                     = height - top - bottom
 	hits                           = 60 // points per line that show their value when pointed at
 	tickTarget                     = 5
+	edge                           = 24 // half the width of a tick's text
 	smallestSpread, logPad, linPad = 1e-9, 1.15, 1.06
 )
 
@@ -87,7 +88,11 @@ func (c Lines) SVG() template.HTML {
 	for _, t := range xs.ticks {
 		x := left + plotWidth*xs.at(t.At)
 		fmt.Fprintf(&b, `<line class="notch" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, x, x, height-bottom, height-bottom+4)
-		fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`, x, height-bottom+17, html.EscapeString(t.Label))
+		anchor := "middle"
+		if x > width-right-edge { // or the text would be cut off
+			x, anchor = width-right, "end"
+		}
+		fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%d" text-anchor="%s">%s</text>`, x, height-bottom+17, anchor, html.EscapeString(t.Label))
 	}
 	fmt.Fprintf(&b, `<line class="axis" x1="%d" x2="%d" y1="%d" y2="%d"/>`, left, width-right, height-bottom, height-bottom)
 	fmt.Fprintf(&b, `<text class="label" x="%d" y="%d" text-anchor="end">%s</text>`, width-right, height-6, html.EscapeString(c.X.Title))
