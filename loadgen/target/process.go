@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// stopTimeout is how long a server may take to end after it was asked to.
-	stopTimeout = 15 * time.Second
 	// outputTimeout is how long output is still read when the server has ended and
 	// something that it started holds the pipe.
 	outputTimeout = time.Second
@@ -64,15 +62,15 @@ func (p *process) ended() error {
 	}
 }
 
-// stop asks the process to end, and kills it if it does not.
-func (p *process) stop() error {
+// stop asks the process to end, and kills it if it does not do so in time.
+func (p *process) stop(timeout time.Duration) error {
 	if p.ended() != nil {
 		return nil
 	}
 	if err := askToEnd(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		killGroup(p.cmd.Process)
 	}
-	timer := time.NewTimer(stopTimeout)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-p.done:
@@ -81,7 +79,7 @@ func (p *process) stop() error {
 	}
 	killGroup(p.cmd.Process)
 	<-p.done
-	return fmt.Errorf("the server did not end within %s and was killed; its last output:\n%s", stopTimeout, p.output.String())
+	return fmt.Errorf("the server did not end within %s and was killed; its last output:\n%s", timeout, p.output.String())
 }
 
 // tail keeps the last bytes written to it.

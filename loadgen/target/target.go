@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 )
 
 const (
+	// stopTimeout is how long a server may take to end after it was asked to.
+	stopTimeout = 15 * time.Second
 	// DefaultPort is that of the reference: a command without {port} listens there.
 	DefaultPort = 8288
 	// readyTimeout is how long a server may take until it answers.
@@ -54,8 +57,7 @@ func (s Spec) Open(ctx context.Context, o Options) (*Target, error) {
 	t := &Target{
 		Target:  result.Target{Name: s.Name, URL: s.URL, Command: s.Command},
 		keepDir: o.KeepDir,
-		// Own connections, without a proxy: they end with the target.
-		client: &http.Client{Transport: &http.Transport{}},
+		client:  newClient(),
 	}
 	err := t.open(ctx, o)
 	if err != nil {
@@ -95,7 +97,7 @@ func (t *Target) start(o Options) error {
 	if err != nil {
 		return err
 	}
-	if t.Dir, err = os.MkdirTemp(o.Dir, "loadgen-"+t.Name+"-"); err != nil {
+	if t.Dir, err = newDir(o.Dir, t.Name); err != nil {
 		return fmt.Errorf("the server's working directory: %w", err)
 	}
 	cmd, err := c.replaced("{port}", strconv.Itoa(port), "{port2}", strconv.Itoa(port2), "{dir}", t.Dir).build(t.Dir)
@@ -108,6 +110,18 @@ func (t *Target) start(o Options) error {
 	t.URL = "http://127.0.0.1:" + strconv.Itoa(port)
 	t.PID = cmd.Process.Pid
 	return nil
+}
+
+// newDir makes a directory and returns its absolute path: the server sees it from inside.
+func newDir(parent, name string) (string, error) {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	parent, err := filepath.Abs(parent)
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, "loadgen-"+name+"-")
 }
 
 // ports chooses what {port} and {port2} stand for.
@@ -159,11 +173,10 @@ func (t *Target) Alive() error {
 func (t *Target) Close() error {
 	var errs []error
 	if t.process != nil {
-		errs = append(errs, t.process.stop())
+		errs = append(errs, t.process.stop(stopTimeout))
 	}
 	if t.Dir != "" && !t.keepDir {
 		errs = append(errs, os.RemoveAll(t.Dir))
 	}
-	t.client.CloseIdleConnections()
 	return errors.Join(errs...)
 }
