@@ -25,6 +25,12 @@ func (p *Part) sections(c Config) []section {
 // amount is a rate in the part's unit.
 func (p *Part) amount(v float64) string { return report.Number(v) + " " + p.Unit + "/s" }
 
+// count writes a number of cores, nodes or clients.
+func count(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// price keeps three digits, however small.
+func price(v float64) string { return fmt.Sprintf("%.3g", v) }
+
 func (p *Part) rates(c Config) section {
 	s := section{Title: "What it sustains"}
 	if p.Best == nil {
@@ -128,7 +134,7 @@ func (p *Part) growth(Config) section {
 		if n > trustedFactor*f.MaxN {
 			note = "guess"
 		}
-		s.Rows = append(s.Rows, []string{report.Number(n), p.amount(f.At(n)), fmt.Sprintf("%+.0f %%", 100*(f.At(n)/now-1)), note})
+		s.Rows = append(s.Rows, []string{count(n), p.amount(f.At(n)), fmt.Sprintf("%+.0f %%", 100*(f.At(n)/now-1)), note})
 	}
 	s.Text = append(s.Text, p.Scaling.Trust())
 	if !p.Scaling.hardware() {
@@ -153,13 +159,13 @@ func (p *Part) costs(c Config) section {
 		}
 	}
 	add("CPU time", k.CoreHours, report.Number(k.CoreHours)+" core hours", "measured at "+p.amount(p.Knee))
-	add("CPU used, price", k.Used, report.Number(k.Used), "if the machine's other cores do other work")
+	add("CPU used, price", k.Used, price(k.Used), "if the machine's other cores do other work")
 	if k.Provisioned >= 0 {
-		add("Machine, price", k.Provisioned, report.Number(k.Provisioned),
+		add("Machine, price", k.Provisioned, price(k.Provisioned),
 			fmt.Sprintf("all %d cores and %s GB of memory while they run at the recommended %s", p.Best.Machine.Cores, report.Number(max(0, k.MemoryGB)), p.amount(p.Operating())))
 	}
 	add("Disk written", k.DiskBytes, report.Bytes(k.DiskBytes*million), report.Bytes(k.DiskBytes)+" each; with the log and rewriting, so more than is kept")
-	add("Disk kept, price per month", k.DiskMonth, report.Number(k.DiskMonth), "if all that was written were kept: an upper bound")
+	add("Disk kept, price per month", k.DiskMonth, price(k.DiskMonth), "if all that was written were kept: an upper bound")
 	add("Disk written per month", k.ExpectedDiskMonth, report.Bytes(k.ExpectedDiskMonth), "30 days at the expected "+p.amount(c.Expect))
 	if s.Rows == nil {
 		s.Head = nil
@@ -179,7 +185,7 @@ func (p *Part) measured() section {
 			tried = report.Number(p.tried(r))
 		}
 		if v := in.count(p.Scaling.By, p.rate(r)); v > 0 {
-			n = report.Number(v)
+			n = count(v)
 		}
 		if r.Objective != nil {
 			objective = map[bool]string{true: "met", false: "not met"}[r.Objective.Met]

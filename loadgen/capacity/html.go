@@ -67,8 +67,8 @@ func (plan *Plan) HTML(w io.Writer) error {
 // origin says what the plan is made of.
 func (p *Part) origin() string {
 	m := p.inputs[0].Result.Machine
-	return fmt.Sprintf("From %d results, the first of %s, on %s, %d cores, %s.", len(p.inputs),
-		p.inputs[0].Result.Started.UTC().Format("2006-01-02"), m.CPU, m.Cores, m.OS)
+	return fmt.Sprintf("From %d results, the first of %s, on %s, %s.", len(p.inputs),
+		p.inputs[0].Result.Started.UTC().Format("2006-01-02"), m.CPU, m.OS)
 }
 
 func (p *Part) tiles(c Config) []tile {
@@ -82,10 +82,10 @@ func (p *Part) tiles(c Config) []tile {
 		{"Limited by", p.Limit.Resource, ""},
 	}
 	if c.Expect > 0 {
-		list = append(list, tile{"Head-room at " + report.Number(c.Expect) + " " + unit, fmt.Sprintf("%.2g", p.Headroom(c)), "x"})
+		list = append(list, tile{"Head-room at " + report.Number(c.Expect) + " " + unit, fmt.Sprintf("%.1f", p.Headroom(c)), "x"})
 	}
 	if p.Cost.Provisioned >= 0 {
-		list = append(list, tile{"Per million " + p.Unit, report.Number(p.Cost.Provisioned), "machine"})
+		list = append(list, tile{"Per million " + p.Unit, price(p.Cost.Provisioned), "machine"})
 	} else if p.Cost.CoreHours >= 0 {
 		list = append(list, tile{"Per million " + p.Unit, report.Number(p.Cost.CoreHours), "core hours"})
 	}
@@ -121,7 +121,7 @@ func (s *Scaling) draw(unit string) template.HTML {
 	}
 	c := chart.Lines{
 		Label: strings.Join([]string{unit, "per second over", s.By}, " "),
-		X:     chart.Axis{Title: s.By, Format: report.Number}, Y: chart.Axis{Format: report.Number},
+		X:     chart.Axis{Title: s.By, Format: count}, Y: chart.Axis{Format: report.Number},
 		Lines: []chart.Line{
 			{Name: "fit", Color: 0, Points: curve(s.Points[0].N, s.Fit.MaxN)},
 			{Name: "estimate", Color: 0, Dashed: true, Points: curve(s.Fit.MaxN, trustedFactor*s.Fit.MaxN)},

@@ -7,11 +7,21 @@ type Sustained struct {
 	Objective string
 	// Rate is 0 if no measured rate held it.
 	Rate float64
-	// FailedAt is the lowest higher rate that did not hold it, 0 if none was tried, and
-	// Reason why.
+	// FailedAt is the lowest higher rate that did not hold it with as many cores or
+	// nodes, 0 if none was tried, and Reason why.
 	FailedAt float64
 	Reason   string
+
+	size size // of what held it
 }
+
+// size tells apart what a result was measured on: more of it sustains more.
+type size struct {
+	n     float64
+	cores int
+}
+
+func (in Input) size() size { return size{in.N, in.Result.Machine.Cores} }
 
 // sustain finds the highest rate per objective, and the best of all.
 func (p *Part) sustain() {
@@ -27,7 +37,7 @@ func (p *Part) sustain() {
 		}
 		s := &p.Sustained[index[o.Text]]
 		if rate := p.rate(in.Result); o.Met && rate > s.Rate {
-			s.Rate = rate
+			s.Rate, s.size = rate, in.size()
 		}
 	}
 	for _, in := range p.inputs {
@@ -36,7 +46,7 @@ func (p *Part) sustain() {
 			continue
 		}
 		s := &p.Sustained[index[r.Objective.Text]]
-		if tried := p.tried(r); tried > s.Rate && (s.FailedAt == 0 || tried < s.FailedAt) {
+		if tried := p.tried(r); tried > s.Rate && (s.Rate == 0 || in.size() == s.size) && (s.FailedAt == 0 || tried < s.FailedAt) {
 			s.FailedAt, s.Reason = tried, r.Objective.Reason
 		}
 	}

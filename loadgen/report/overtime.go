@@ -30,7 +30,7 @@ const maxTimes = 300
 func overTime(gs []*group, combine func([]float64) float64, unit string, all ...series) chart.Lines {
 	c := chart.Lines{
 		X: chart.Axis{Title: "seconds since the beginning of the window", Format: func(v float64) string { return short(v) + " s" }},
-		Y: chart.Axis{Format: func(v float64) string { return short(v) }},
+		Y: chart.Axis{Format: short},
 	}
 	low, high := math.Inf(1), 0.0
 	for _, g := range gs {

@@ -26,6 +26,7 @@ type body struct {
 	Comparison *versusView
 	Charts     []chartView
 	Note       string // on what the charts leave out
+	Latency    *table // of a single series; with several the figures have it
 	Table      table
 	Runs       *table // every single run, if there are several
 	Errors     *table
@@ -47,7 +48,7 @@ func Page(w io.Writer, rs []*result.Result, c *compare.Comparison) error {
 		b.Note = fmt.Sprintf("The charts show the first %d of %d series; the tables show all.", len(drawn), len(all))
 	}
 	if len(all) == 1 {
-		b.Tiles = tiles(all[0])
+		b.Tiles, b.Latency = tiles(all[0]), latencyTable(all[0])
 	}
 	if len(rs) > 1 {
 		b.Runs = runTable(rs)

@@ -1,10 +1,7 @@
 package report
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"ingot/loadgen/result"
 )
@@ -47,7 +44,7 @@ func tiles(g *group) []tile {
 	list = append(list, tile{"Events", Number(r.Throughput.Events), "/s", ""})
 	for _, l := range latencies {
 		if h := g.latency[l.name]; recorded(h) && (l.name == result.Request || l.name == result.FirstCall || l.name == result.Step) {
-			list = append(list, tile{l.title + ", p50 / p99", milliseconds(h.Quantile(50)) + " / " + milliseconds(h.Quantile(99)), "ms", ""})
+			list = append(list, tile{l.title + " p50 / p99, ms", milliseconds(h.Quantile(50)) + " / " + milliseconds(h.Quantile(99)), "", ""})
 		}
 	}
 	if r.Server.CPUPerRun >= 0 && r.Counts.Completed > 0 {
@@ -90,7 +87,9 @@ func figures(gs []*group) table {
 	value("Runs", "", func(r *result.Result) float64 { return r.Throughput.Runs })
 	value("Steps", "", func(r *result.Result) float64 { return r.Throughput.Steps })
 
-	latencyRows(gs, head, line)
+	if len(gs) > 1 {
+		latencyRows(gs, head, line)
+	}
 
 	head("What became of the events")
 	count("Sent", false, func(c result.Counts) int64 { return c.Events })
@@ -129,99 +128,4 @@ func figures(gs []*group) table {
 	value("CPU", "cores", func(r *result.Result) float64 { return r.Generator.Cores })
 	value("Late by, p99", "ms", func(r *result.Result) float64 { return float64(r.Generator.LagP99) / 1000 })
 	return t
-}
-
-// latencyRows has the quantiles of each latency in milliseconds.
-func latencyRows(gs []*group, head func(string), line func(string, func(*group) cell)) {
-	for _, l := range latencies {
-		if !slices.ContainsFunc(gs, func(g *group) bool { return recorded(g.latency[l.name]) }) {
-			continue
-		}
-		head(l.title + ", ms")
-		for _, q := range []float64{50, 90, 99, 99.9, 100} {
-			name := fmt.Sprintf("p%g", q)
-			if q == 100 {
-				name = "highest"
-			}
-			line(name, func(g *group) cell {
-				h := g.latency[l.name]
-				if !recorded(h) {
-					return cell{Text: "–"}
-				}
-				if q == 100 {
-					return cell{Text: milliseconds(h.Max())}
-				}
-				return cell{Text: milliseconds(h.Quantile(q))}
-			})
-		}
-	}
-}
-
-// runTable has one line per result.
-func runTable(rs []*result.Result) *table {
-	t := &table{Head: []string{"Target", "Round", "Started", "Pacing", "Events/s", "Runs/s", "First call p50, ms", "p99, ms", "CPU per run, ms", "Memory", "Lost", "Doubled", "Objective"}}
-	for _, r := range rs {
-		round := "–"
-		if r.Round > 0 {
-			round = fmt.Sprint(r.Round)
-		}
-		p50, p99 := "–", "–"
-		if h := r.Latency[result.FirstCall]; recorded(h) {
-			p50, p99 = milliseconds(h.Quantile(50)), milliseconds(h.Quantile(99))
-		}
-		doubled := r.Counts.DoubledRuns + r.Counts.DoubledSteps
-		met := cell{Text: "–"}
-		if r.Objective != nil {
-			met = cell{Text: objective(r.Objective), Bad: !r.Objective.Met, Long: true}
-		}
-		t.Rows = append(t.Rows, row{Name: r.Target.Name, Cells: []cell{
-			{Text: round}, {Text: r.Started.UTC().Format("15:04:05")}, {Text: pacing(r.Pacing)},
-			{Text: Number(r.Throughput.Events)}, {Text: Number(r.Throughput.Runs)}, {Text: p50}, {Text: p99},
-			{Text: known(r.Server.CPUPerRun, "")}, {Text: Bytes(float64(r.Server.RSSMax))},
-			{Text: thousands(r.Counts.Lost), Bad: r.Counts.Lost > 0}, {Text: thousands(doubled), Bad: doubled > 0}, met,
-		}})
-	}
-	return t
-}
-
-// errorTable lists the errors of all results; nil if there was none.
-func errorTable(rs []*result.Result) *table {
-	t := &table{Head: []string{"Target", "Round", "Count", "Error"}}
-	for _, r := range rs {
-		for _, kind := range slices.Sorted(maps.Keys(r.Errors)) {
-			t.Rows = append(t.Rows, row{Name: r.Target.Name, Cells: []cell{
-				{Text: fmt.Sprint(r.Round)}, {Text: thousands(r.Errors[kind])}, {Text: kind, Long: true},
-			}})
-		}
-	}
-	if t.Rows == nil {
-		return nil
-	}
-	return t
-}
-
-// detail is what one has to know to repeat a measurement.
-type detail struct{ Name, Value string }
-
-// details tells each differing value once.
-func details(rs []*result.Result) []detail {
-	var list []detail
-	say := func(name, value string) {
-		if d := (detail{name, strings.TrimSpace(value)}); d.Value != "" && !slices.Contains(list, d) {
-			list = append(list, d)
-		}
-	}
-	for _, r := range rs {
-		say("Machine", machine(r.Machine))
-	}
-	for _, r := range rs {
-		say("Target "+r.Target.Name, r.Target.Version+" "+r.Target.Command)
-	}
-	for _, r := range rs {
-		say("Command", r.Command)
-	}
-	if len(rs) > 0 {
-		say("Measured", date(rs[0].Started)+" to "+date(rs[len(rs)-1].Started))
-	}
-	return list
 }

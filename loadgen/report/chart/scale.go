@@ -48,7 +48,7 @@ func linearTicks(low, high float64) []float64 {
 		}
 	}
 	var ticks []float64
-	for i := math.Ceil(low / step); i*step <= high; i++ {
+	for i := math.Ceil(low / step); i*step <= high+step*1e-9; i++ {
 		ticks = append(ticks, i*step+0) // + 0 makes -0 a 0
 	}
 	return ticks
