@@ -21,7 +21,7 @@ const applyGroup = 256
 // applyRig is a partition whose rounds a benchmark runs by hand, on the store in
 // memory. Calls are kept until the benchmark answers them.
 type applyRig struct {
-	b     *testing.B
+	b     testing.TB
 	store *memstore.Store
 	node  *engine.SimNode
 	now   int64
@@ -40,7 +40,7 @@ func (r *applyRig) Call(c *engine.Call, done func(engine.Result)) {
 
 func (r *applyRig) Gateway(*engine.GatewayCall, func(engine.GatewayResult)) {}
 
-func newApplyRig(b *testing.B, history bool) *applyRig {
+func newApplyRig(b testing.TB, history bool) *applyRig {
 	b.Helper()
 	r := &applyRig{b: b, now: time.Now().UnixMilli(), store: memstore.New(1, memstore.Options{Partitions: 1})}
 	cat := openCatalog(b, r.store)
@@ -143,23 +143,48 @@ func BenchmarkManySteps(b *testing.B) {
 	}
 }
 
-func benchRuns(b *testing.B, steps int) {
-	r := newApplyRig(b, false)
+// runResults are the answers to the calls of a run with that many steps.
+func runResults(steps int) []engine.Result {
 	results := make([]engine.Result, steps, steps+1)
 	for i := range results {
 		results[i] = stepResult(i)
 	}
-	results = append(results, endResult)
+	return append(results, endResult)
+}
+
+// group lets a group of runs go through, each of whose calls gets the next result.
+func (r *applyRig) group(results []engine.Result) {
+	r.send()
+	r.rounds()
+	for _, res := range results {
+		r.answer(res)
+		r.rounds()
+	}
+}
+
+// TestRunAllocations holds what a whole three-step run costs the collector, with its
+// event and its share of the store in memory: a change that adds to it should know.
+func TestRunAllocations(t *testing.T) {
+	const limit = 50
+	r := newApplyRig(t, true)
+	results := runResults(3)
+	r.group(results) // warms up what is reused
+	if n := testing.AllocsPerRun(5, func() { r.group(results) }) / applyGroup; n > limit {
+		t.Errorf("%.1f allocations per run, want at most %d", n, limit)
+	}
+	if s := r.node.InMemory(); s != "" {
+		t.Errorf("left in memory: %s", s)
+	}
+}
+
+func benchRuns(b *testing.B, steps int) {
+	r := newApplyRig(b, false)
+	results := runResults(steps)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	b.ReportAllocs()
 	for b.Loop() {
-		r.send()
-		r.rounds()
-		for _, res := range results {
-			r.answer(res)
-			r.rounds()
-		}
+		r.group(results)
 	}
 	runtime.ReadMemStats(&after)
 	runs := float64(b.N) * applyGroup
