@@ -144,6 +144,40 @@ func TestScalingRefused(t *testing.T) {
 	}
 }
 
+// TestRepetitionsAreNoScaling: the same load again and again differs by noise.
+func TestRepetitionsAreNoScaling(t *testing.T) {
+	t.Parallel()
+	var rs []*result.Result
+	for i := range 6 {
+		r := measured(1000, 4, true)
+		h := result.NewHistogram()
+		if err := h.RecordValues(int64(1000+100*i), 100); err != nil {
+			t.Fatal(err)
+		}
+		r.Latency = map[string]*result.Histogram{result.Complete: h}
+		rs = append(rs, r)
+	}
+	s := plan(t, Config{}, rs...).Parts[0].Scaling
+	if s.By != "concurrency" || s.Fit != nil || len(s.Points) != 1 || math.Abs(s.Points[0].N-1.25) > 0.01 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// TestUntriedRatesAreUnknown: a plan of a server that was not pushed must not say
+// that it cannot do more.
+func TestUntriedRatesAreUnknown(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := plan(t, Config{Expect: 5000}, measured(300, 4, true)).Markdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"At least 300 runs/s sustained", "is not known: no more than 300 runs/s were tried"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
 func TestCost(t *testing.T) {
 	t.Parallel()
 	p := plan(t, Config{Expect: 100, Prices: Prices{CoreHour: 0.04, GBHour: 0.005, DiskGBMonth: 0.1}}, measured(2000, 4, true)).Parts[0]
@@ -180,6 +214,9 @@ func TestReports(t *testing.T) {
 		r.Target.Name = `<script>alert(1)</script>|x`
 		rs = append(rs, r)
 	}
+	failed := measured(9000, 8, false)
+	failed.Target.Name = rs[0].Target.Name
+	rs = append(rs, failed)
 	other := measured(500, 4, true)
 	other.Target.Name = "plain"
 	pl := plan(t, Config{Expect: 20_000, Prices: Prices{CoreHour: 0.04}}, append(rs, other)...)

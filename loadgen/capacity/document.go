@@ -36,8 +36,8 @@ func (p *Part) rates(c Config) section {
 	if p.Best == nil {
 		s.Text = []string{"No measured rate was sustained: each one missed its objective or lost work."}
 	} else {
-		s.Text = append(s.Text, fmt.Sprintf("%s sustained. Recommended for everyday load: %s, which is %.0f %% of that; the rest is for peaks and for catching up.",
-			p.amount(p.Knee), p.amount(p.Operating()), 100*operatingShare))
+		s.Text = append(s.Text, fmt.Sprintf("%s%s sustained. Recommended for everyday load: %s, which is %.0f %% of that; the rest is for peaks and for catching up.",
+			p.atLeast(), p.amount(p.Knee), p.amount(p.Operating()), 100*operatingShare))
 	}
 	if len(p.Sustained) == 0 {
 		s.Text = append(s.Text, "None of these results was held against an objective (such as “first_call p99 < 50ms”), so this is the highest measured throughput without loss, whatever its latency.")
@@ -61,11 +61,23 @@ func (p *Part) rates(c Config) section {
 	return s
 }
 
+// open says that the server's limit was not found: it can do more.
+func (p *Part) open() bool { return p.Limit.Resource == "none" || p.Limit.Resource == "generator" }
+
+func (p *Part) atLeast() string {
+	if p.open() {
+		return "At least "
+	}
+	return ""
+}
+
 func (p *Part) headroomText(c Config) string {
 	head := p.Headroom(c)
 	switch {
 	case head >= 1/operatingShare:
 		return fmt.Sprintf("Head-room at the expected %s: %.1fx. One such machine is enough.", p.amount(c.Expect), head)
+	case p.open() && head < 1:
+		return fmt.Sprintf("Whether the expected %s hold is not known: no more than %s were tried, and the limit lies higher.", p.amount(c.Expect), p.amount(p.Knee))
 	case head >= 1:
 		return fmt.Sprintf("Head-room at the expected %s: %.2fx. It holds, but above the recommended rate: a peak of more than %.0f %% does not.", p.amount(c.Expect), head, 100*(head-1))
 	}

@@ -75,9 +75,12 @@ func (p *Part) tiles(c Config) []tile {
 	if p.Best == nil {
 		return nil
 	}
-	unit := p.Unit + "/s"
+	unit, name := p.Unit+"/s", "Sustained"
+	if p.open() {
+		name = "Sustained at least"
+	}
 	list := []tile{
-		{"Sustained", report.Number(p.Knee), unit},
+		{name, report.Number(p.Knee), unit},
 		{"Recommended", report.Number(p.Operating()), unit},
 		{"Limited by", p.Limit.Resource, ""},
 	}

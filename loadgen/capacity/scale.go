@@ -32,21 +32,10 @@ func (p *Part) scale(by string) Scaling {
 		by = p.varies()
 	}
 	s := Scaling{By: by}
-	best := map[float64]float64{}
-	for _, in := range p.inputs {
-		n, x := in.count(by, p.rate(in.Result)), p.rate(in.Result)
-		if n <= 0 || x <= 0 || in.Result.Generator.Saturated {
-			continue
-		}
-		switch {
-		case by == "concurrency":
-			s.Points = append(s.Points, stats.Point{N: n, X: x})
-		case in.Result.Objective == nil || in.Result.Objective.Met:
-			best[n] = max(best[n], x) // several rates with the same N: the highest that held
-		}
-	}
-	for n, x := range best {
-		s.Points = append(s.Points, stats.Point{N: n, X: x})
+	if by == "concurrency" {
+		s.Points = p.offered()
+	} else {
+		s.Points = p.highest(by)
 	}
 	slices.SortFunc(s.Points, func(a, b stats.Point) int {
 		switch {
@@ -64,6 +53,47 @@ func (p *Part) scale(by string) Scaling {
 	}
 	s.Fit = &fit
 	return s
+}
+
+// highest has, for each N, the highest throughput that held its objective, if
+// there was one.
+func (p *Part) highest(by string) []stats.Point {
+	best := map[float64]float64{}
+	for _, in := range p.inputs {
+		r := in.Result
+		if n, x := in.count(by, 0), p.rate(r); n > 0 && x > 0 && !r.Generator.Saturated && (r.Objective == nil || r.Objective.Met) {
+			best[n] = max(best[n], x)
+		}
+	}
+	var points []stats.Point
+	for n, x := range best {
+		points = append(points, stats.Point{N: n, X: x})
+	}
+	return points
+}
+
+// offered has one point for each load that was offered: the mean concurrency and
+// throughput of all results with it. Repetitions of one load differ in their
+// concurrency by noise, and noise has no shape to fit.
+func (p *Part) offered() []stats.Point {
+	type load struct {
+		rate    float64
+		clients int
+	}
+	values := map[load][2][]float64{}
+	for _, in := range p.inputs {
+		r := in.Result
+		n, x := in.count("concurrency", p.rate(r)), p.rate(r)
+		if n > 0 && x > 0 && !r.Generator.Saturated {
+			v := values[load{r.Pacing.Rate, r.Pacing.Clients}]
+			values[load{r.Pacing.Rate, r.Pacing.Clients}] = [2][]float64{append(v[0], n), append(v[1], x)}
+		}
+	}
+	var points []stats.Point
+	for _, v := range values {
+		points = append(points, stats.Point{N: stats.Mean(v[0]), X: stats.Mean(v[1])})
+	}
+	return points
 }
 
 // varies chooses what N counts.

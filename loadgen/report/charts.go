@@ -50,7 +50,7 @@ func charts(gs []*group) []chartView {
 		list = add(list, "Latency over time", "p99 of each second, ms", overTime(gs, worst, "ms", latency...))
 	} else {
 		for _, s := range latency {
-			list = add(list, "Latency over time: "+s.name, "of each second, ms", overTime(gs, worst, "ms", series{"", s.value}))
+			list = add(list, "Latency over time: "+s.name, "of each second, the worst of all rounds, ms", overTime(gs, worst, "ms", series{"", s.value}))
 		}
 	}
 	list = add(list, "Server CPU over time", "cores", overTime(gs, mean, "", series{"", func(s result.Sample) float64 { return s.ServerCores }}))
