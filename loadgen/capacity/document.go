@@ -139,7 +139,7 @@ func (p *Part) growth(Config) section {
 		steps = []float64{f.MaxN, f.MaxN + 1, math.Max(f.MaxN+2, f.MaxN*trustedFactor)}
 	}
 	for i, n := range steps {
-		note := "measured"
+		note := "within what was measured"
 		if i > 0 {
 			note = "estimate"
 		}

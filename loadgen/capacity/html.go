@@ -79,10 +79,14 @@ func (p *Part) tiles(c Config) []tile {
 	if p.open() {
 		name = "Sustained at least"
 	}
+	limited := p.Limit.Resource
+	if limited == "none" {
+		limited = "not found yet"
+	}
 	list := []tile{
 		{name, report.Number(p.Knee), unit},
 		{"Recommended", report.Number(p.Operating()), unit},
-		{"Limited by", p.Limit.Resource, ""},
+		{"Limited by", limited, ""},
 	}
 	if c.Expect > 0 {
 		list = append(list, tile{"Head-room at " + report.Number(c.Expect) + " " + unit, fmt.Sprintf("%.1f", p.Headroom(c)), "x"})

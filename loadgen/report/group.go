@@ -66,8 +66,8 @@ func label(list []*group) {
 		func(r *result.Result) string { return strings.Trim(parameters(r), " ()") },
 		func(r *result.Result) string { return pacing(r.Pacing) },
 	}
-	for i, part := range parts {
-		if i > 0 && !differs(list, part) {
+	for _, part := range parts {
+		if !differs(list, part) {
 			continue
 		}
 		for _, g := range list {
@@ -78,6 +78,9 @@ func label(list []*group) {
 	}
 	seen := map[string]int{}
 	for _, g := range list {
+		if g.Label == "" {
+			g.Label = g.Results[0].Target.Name
+		}
 		if seen[g.Label]++; seen[g.Label] > 1 {
 			g.Label += fmt.Sprintf(" (%d)", seen[g.Label])
 		}

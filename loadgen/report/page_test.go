@@ -83,7 +83,7 @@ func TestPageOfManyRuns(t *testing.T) {
 	}
 	page := render(t, nil, rs...)
 	checkPage(t, page)
-	for _, want := range []string{"ingot: 10 runs", "ingot · constant 1,000 events/s", "ingot · constant 1,000 events/s (2)", "the first 8 of 10 series"} {
+	for _, want := range []string{"ingot: 10 runs", ">constant 1,000 events/s<", ">constant 1,000 events/s (2)<", "the first 8 of 10 series"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

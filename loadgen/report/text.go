@@ -60,7 +60,10 @@ func parameters(r *result.Result) string {
 func pacing(p result.Pacing) string {
 	var s string
 	if p.Kind == "closed" {
-		s = fmt.Sprintf("closed loop, %s clients", thousands(int64(p.Clients)))
+		s = fmt.Sprintf("closed loop, %s client", thousands(int64(p.Clients)))
+		if p.Clients != 1 {
+			s += "s"
+		}
 	} else {
 		s = fmt.Sprintf("%s %s events/s", p.Kind, Number(p.Rate))
 	}
