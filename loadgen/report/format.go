@@ -83,4 +83,6 @@ func short(v float64) string {
 }
 
 // seconds writes a length of time.
-func seconds(v result.Seconds) string { return strconv.FormatFloat(math.Round(float64(v)*10)/10, 'f', -1, 64) + " s" }
+func seconds(v result.Seconds) string {
+	return strconv.FormatFloat(math.Round(float64(v)*10)/10, 'f', -1, 64) + " s"
+}
