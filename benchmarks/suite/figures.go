@@ -24,13 +24,13 @@ var figures = []figure{
 	{groupIngest, "100 events per request, share of the empty handler's requests/s", "%", true, 45,
 		[]string{"ingest-arrays", "ceiling-arrays"}, share(requests)},
 	{groupIngest, "acknowledgement at half of the highest rate, p99", "ms", false, 3,
-		[]string{"ingest-half"}, latency(result.Request, 99)},
+		[]string{"ingest-half"}, only(quantile(result.Request, 99))},
 
-	{groupLatency, "event to first call at 100 events/s, p50", "ms", false, 1, []string{"latency-100"}, latency(result.FirstCall, 50)},
-	{groupLatency, "event to first call at 100 events/s, p99", "ms", false, 5, []string{"latency-100"}, latency(result.FirstCall, 99)},
-	{groupLatency, "event to first call at 70 % of the highest rate, p99", "ms", false, 20, []string{"latency-70"}, latency(result.FirstCall, 99)},
-	{groupLatency, "step to next step at 100 events/s, p50", "ms", false, 0.3, []string{"latency-100"}, latency(result.Step, 50)},
-	{groupLatency, "step to next step at 100 events/s, p99", "ms", false, 2, []string{"latency-100"}, latency(result.Step, 99)},
+	{groupLatency, "event to first call at 100 events/s, p50", "ms", false, 1, []string{"latency-100"}, only(quantile(result.FirstCall, 50))},
+	{groupLatency, "event to first call at 100 events/s, p99", "ms", false, 5, []string{"latency-100"}, only(quantile(result.FirstCall, 99))},
+	{groupLatency, "event to first call at 70 % of the highest rate, p99", "ms", false, 20, []string{"latency-70"}, only(quantile(result.FirstCall, 99))},
+	{groupLatency, "step to next step at 100 events/s, p50", "ms", false, 0.3, []string{"latency-100"}, only(quantile(result.Step, 50))},
+	{groupLatency, "step to next step at 100 events/s, p99", "ms", false, 2, []string{"latency-100"}, only(quantile(result.Step, 99))},
 
 	{groupFlood, "three-step runs of one function", "runs/s", true, 10_000, []string{"flood-one"}, only(runs)},
 	{groupFlood, "three-step runs of 100 functions", "runs/s", true, 10_000, []string{"flood-hundred"}, only(runs)},
@@ -88,15 +88,15 @@ func positive(v float64, otherwise string) (float64, error) {
 	return 0, fmt.Errorf("%s", otherwise)
 }
 
-// latency is a quantile in milliseconds.
-func latency(name string, q float64) func([]*result.Result) (float64, error) {
-	return only(func(r *result.Result) (float64, error) {
+// quantile is one of a latency, in milliseconds.
+func quantile(name string, q float64) quantity {
+	return func(r *result.Result) (float64, error) {
 		h := r.Latency[name]
 		if h == nil || h.TotalCount() == 0 {
 			return 0, fmt.Errorf("the latency %s was not measured", name)
 		}
 		return float64(h.Quantile(q)) / 1000, nil
-	})
+	}
 }
 
 // only is a figure that is one quantity.

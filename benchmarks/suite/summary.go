@@ -24,6 +24,8 @@ type summary struct {
 	record.Header
 	Rounds int    `json:"rounds"`
 	Lines  []line `json:"lines"`
+	// Details are the absolute figures of the measurements.
+	Details []detail `json:"details"`
 	// Commands are those that measured, by the name that lines refer to.
 	Commands []namedCommand `json:"commands"`
 	// Remarks are reasons to distrust figures.
@@ -57,19 +59,25 @@ func summarise(h record.Header, rounds int, chosen []string, ms []measurement, s
 	}
 	for _, m := range ms {
 		s.Commands = append(s.Commands, namedCommand{m.name, seen.commands(m.name)})
-		for i, round := range seen.rounds {
-			for _, r := range round[m.name].results {
-				// A search goes beyond what holds on purpose.
-				if m.once {
-					continue
-				}
-				for _, text := range remarks(r) {
-					s.Remarks = append(s.Remarks, fmt.Sprintf("%s, round %d: %s", m.name, i+1, text))
-				}
+		if m.once {
+			continue // a search goes beyond what holds on purpose
+		}
+		if d, ok := detailOf(m, seen); ok {
+			s.Details = append(s.Details, d)
+		}
+		s.remark(m, seen)
+	}
+	return s
+}
+
+func (s *summary) remark(m measurement, seen *results) {
+	for i, round := range seen.rounds {
+		for _, r := range round[m.name].results {
+			for _, text := range remarks(r) {
+				s.Remarks = append(s.Remarks, fmt.Sprintf("%s, round %d: %s", m.name, i+1, text))
 			}
 		}
 	}
-	return s
 }
 
 // line evaluates a figure in every round.
@@ -163,7 +171,9 @@ func (s *summary) Markdown() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.Title), l.Budget, measured, span, verdict, strings.Join(l.From, " / "))
 	}
-	b.WriteString("\nunsure: met in some rounds only.\n\n## Commands\n\nEach starts a server of its own in a fresh directory.\n")
+	b.WriteString("\nunsure: met in some rounds only.\n")
+	writeDetails(&b, s.Details)
+	b.WriteString("\n## Commands\n\nEach starts a server of its own in a fresh directory.\n")
 	for _, c := range s.Commands {
 		fmt.Fprintf(&b, "\n%s:\n\n", c.Name)
 		for _, text := range c.Lines {
