@@ -110,23 +110,23 @@ var measurements = []measurement{
 		return append(timed(p), "--workload", "steps", "--clients", strconv.Itoa(p.connections), "--rate", rate(highest*0.7)), nil
 	}},
 
-	{name: "flood-one", group: groupFlood, args: fixed(func(p params) []string { return flood(p, p.flood) })},
+	{name: "flood-one", group: groupFlood, args: fixed(func(p params) []string { return flood(p, p.flood, floodWarmUp) })},
 	{name: "flood-hundred", group: groupFlood, args: fixed(func(p params) []string {
-		return append(flood(p, p.flood), "--functions", "100")
+		return append(flood(p, p.flood, floodWarmUp), "--functions", "100")
 	})},
 
-	{name: "flat-empty", group: groupFlat, args: fixed(func(p params) []string { return flood(p, p.flood) })},
+	{name: "flat-empty", group: groupFlat, args: fixed(func(p params) []string { return flood(p, p.flood, floodWarmUp) })},
 	{name: "flat-sleeping", group: groupFlat, args: fixed(func(p params) []string {
-		return append(flood(p, p.flood), "--hold", fmt.Sprintf("sleeping=%d", p.held))
+		return append(flood(p, p.flood, floodWarmUp), "--hold", fmt.Sprintf("sleeping=%d", p.held))
 	})},
 	{name: "flat-queued", group: groupFlat, args: fixed(func(p params) []string {
-		return append(flood(p, p.flood), "--hold", fmt.Sprintf("queued=%d", p.held))
+		return append(flood(p, p.flood, floodWarmUp), "--hold", fmt.Sprintf("queued=%d", p.held))
 	})},
 	{name: "flat-functions", group: groupFlat, args: fixed(func(p params) []string {
-		return append(flood(p, p.flood), "--hold", fmt.Sprintf("functions=%d", p.functions))
+		return append(flood(p, p.flood, floodWarmUp), "--hold", fmt.Sprintf("functions=%d", p.functions))
 	})},
 	{name: "flat-long", group: groupFlat, args: fixed(func(p params) []string {
-		return append(flood(p, p.longRuns), "--steps", strconv.Itoa(longSteps))
+		return append(flood(p, p.longRuns, 0), "--steps", strconv.Itoa(longSteps))
 	})},
 }
 
@@ -153,9 +153,12 @@ func ingest(command string, batch int) func(params) []string {
 	}
 }
 
+// floodWarmUp is short: it is a flood too, and has to go through before the window.
+const floodWarmUp = 100 * time.Millisecond
+
 // flood are those of three-step runs that are sent as fast as they are taken.
-func flood(p params, count int) []string {
-	return []string{"run", "--command", p.server, "--workload", "steps", "--warm-up", p.warmUp.String(),
+func flood(p params, count int, warmUp time.Duration) []string {
+	return []string{"run", "--command", p.server, "--workload", "steps", "--warm-up", warmUp.String(),
 		"--count", strconv.Itoa(count), "--batch", strconv.Itoa(arrays), "--clients", strconv.Itoa(floodClients), "--drain", "5m"}
 }
 

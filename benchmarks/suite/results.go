@@ -77,13 +77,13 @@ func (s *results) highestRate(name string) (float64, error) {
 	return highest, nil
 }
 
-// failures joins what went wrong.
+// failures joins what went wrong, without what could not be tried because of that.
 func (s *results) failures() error {
 	var errs []error
 	for i, round := range s.rounds {
 		for _, m := range measurements {
-			if err := round[m.name].err; err != nil {
-				errs = append(errs, fmt.Errorf("round %d, %s: %w", i+1, m.name, err))
+			if o := round[m.name]; o.err != nil && o.command != "" {
+				errs = append(errs, fmt.Errorf("round %d, %s: %w", i+1, m.name, o.err))
 			}
 		}
 	}

@@ -58,7 +58,9 @@ func summarise(h record.Header, rounds int, chosen []string, ms []measurement, s
 		s.Lines = append(s.Lines, f.line(seen))
 	}
 	for _, m := range ms {
-		s.Commands = append(s.Commands, namedCommand{m.name, seen.commands(m.name)})
+		if lines := seen.commands(m.name); len(lines) > 0 {
+			s.Commands = append(s.Commands, namedCommand{m.name, lines})
+		}
 		if m.once {
 			continue // a search goes beyond what holds on purpose
 		}
