@@ -3,13 +3,15 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ingot/loadgen/result"
 )
 
 // figure is one line of the table: what was measured against what was promised.
 type figure struct {
-	group, title, unit string
+	group, title, unit string // {held} and {functions} in the title are the numbers of params
 	// The budget: at least limit, or below it.
 	atLeast bool
 	limit   float64
@@ -37,21 +39,33 @@ var figures = []figure{
 	{groupFlood, "server CPU of a three-step run", "ms", false, 0.15, []string{"flood-one"}, only(cpuPerRun)},
 	{groupFlood, "server CPU of a three-step run, 100 functions", "ms", false, 0.15, []string{"flood-hundred"}, only(cpuPerRun)},
 
-	{groupFlat, "CPU per run with 1,000,000 sleeping runs, against the empty case", "x", false, 1.3, []string{"flat-sleeping", "flat-empty"}, ratio(cpuPerRun)},
-	{groupFlat, "CPU per run with 1,000,000 queued runs", "x", false, 1.3, []string{"flat-queued", "flat-empty"}, ratio(cpuPerRun)},
-	{groupFlat, "CPU per run with 10,000 functions", "x", false, 1.3, []string{"flat-functions", "flat-empty"}, ratio(cpuPerRun)},
-	{groupFlat, "CPU per call of 500-step runs (their bodies grow)", "x", false, 1.3, []string{"flat-long", "flat-empty"}, ratio(cpuPerCall)},
-	{groupFlat, "resident memory with 1,000,000 sleeping runs", "MB", false, 1000, []string{"flat-sleeping"}, only(memory)},
+	{groupFlat, "CPU per run with {held} sleeping runs, against the empty case", "x", false, 1.3, []string{"flat-sleeping", "flat-empty"}, ratio(cpuPerRun)},
+	{groupFlat, "CPU per run with {held} queued runs, against the empty case", "x", false, 1.3, []string{"flat-queued", "flat-empty"}, ratio(cpuPerRun)},
+	{groupFlat, "CPU per run with {functions} functions, against the empty case", "x", false, 1.3, []string{"flat-functions", "flat-empty"}, ratio(cpuPerRun)},
+	{groupFlat, "CPU per call of 500-step runs, against that of 3-step runs (bodies grow with the steps)", "x", false, 1.3, []string{"flat-long", "flat-empty"}, ratio(cpuPerCall)},
+	{groupFlat, "resident memory with {held} sleeping runs", "MB", false, 1000, []string{"flat-sleeping"}, only(memory)},
 }
 
-func figuresOf(chosen []string) []figure {
+// figuresOf are the figures of the groups.
+func figuresOf(chosen []string, p params) []figure {
+	sizes := strings.NewReplacer("{held}", thousands(p.held), "{functions}", thousands(p.functions))
 	var some []figure
 	for _, f := range figures {
 		if slices.Contains(chosen, f.group) {
+			f.title = sizes.Replace(f.title)
 			some = append(some, f)
 		}
 	}
 	return some
+}
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // quantity reads one number of a result.

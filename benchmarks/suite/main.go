@@ -68,9 +68,8 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 		return err
 	}
 	h := record.NewHeader(ctx, s.command())
-	ms := planned(chosen)
-	seen := measure(ctx, ms, p, s.rounds, loadgen(s.raw), out)
-	sum := summarise(h, s.rounds, chosen, ms, seen)
+	seen := measure(ctx, planned(chosen), p, s.rounds, loadgen(s.raw), out)
+	sum := summarise(h, s.rounds, chosen, p, seen)
 	fmt.Fprintf(out, "\n%s", sum.Markdown())
 	if !s.quick && ctx.Err() == nil {
 		if err := save(sum, h, s, chosen, out); err != nil {

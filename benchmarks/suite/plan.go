@@ -43,7 +43,7 @@ func full(flags string) params {
 
 func quick(flags string) params {
 	return params{warmUp: 500 * time.Millisecond, window: 2 * time.Second, connections: 64,
-		flood: 5_000, held: 10_000, functions: 500, longRuns: 10, server: serverCommand(flags)}
+		flood: 5_000, held: 10_000, functions: 500, longRuns: 100, server: serverCommand(flags)}
 }
 
 // serverCommand starts the measured server; events and step results are synced

@@ -51,9 +51,8 @@ func hist(us int64) *result.Histogram {
 // suite measures everything by a runner in two rounds.
 func suite(t *testing.T, run runner) (*summary, *results) {
 	t.Helper()
-	ms := planned(groups())
-	seen := measure(t.Context(), ms, full(""), 2, run, io.Discard)
-	return summarise(testHeader, 2, groups(), ms, seen), seen
+	seen := measure(t.Context(), planned(groups()), full(""), 2, run, io.Discard)
+	return summarise(testHeader, 2, groups(), full(""), seen), seen
 }
 
 func find(t *testing.T, s *summary, title string) line {
@@ -177,9 +176,9 @@ func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	ms := planned([]string{groupFlood})
-	seen := measure(ctx, ms, quick(""), 3, fast, io.Discard)
-	for _, l := range summarise(testHeader, 3, []string{groupFlood}, ms, seen).Lines {
+	some := []string{groupFlood}
+	seen := measure(ctx, planned(some), quick(""), 3, fast, io.Discard)
+	for _, l := range summarise(testHeader, 3, some, quick(""), seen).Lines {
 		if l.Verdict != notMeasured || l.Reason == "" {
 			t.Errorf("%+v", l)
 		}
@@ -193,7 +192,7 @@ func TestMarkdownAndJSON(t *testing.T) {
 	for _, want := range []string{
 		"| three-step runs of one function | ≥ 10000 runs/s | 12000 runs/s | 12000 … 12000 | met | flood-one |",
 		"| ceiling-single | 100000 | 0 | 12000 | 0.9 | 0.9 | 0.6 | 0.6 | 0.2 | 0.2 | 0 | 0.1 | 500 | 0 |",
-		"2 rounds", "C, 2 cores", "--hold sleeping=1000000", "commit abc",
+		"median of 2 rounds", "C, 2 cores", "| resident memory with 1,000,000 sleeping runs |", "--hold sleeping=1000000", "commit abc",
 		"    bin/loadgen run --command 'bin/ingot dev --host 127.0.0.1 --port {port}",
 	} {
 		if !strings.Contains(text, want) {

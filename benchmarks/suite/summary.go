@@ -52,12 +52,12 @@ type namedCommand struct {
 }
 
 // summarise compares what was seen with the budgets of the groups.
-func summarise(h record.Header, rounds int, chosen []string, ms []measurement, seen *results) *summary {
+func summarise(h record.Header, rounds int, chosen []string, p params, seen *results) *summary {
 	s := &summary{Header: h, Rounds: rounds}
-	for _, f := range figuresOf(chosen) {
+	for _, f := range figuresOf(chosen, p) {
 		s.Lines = append(s.Lines, f.line(seen))
 	}
-	for _, m := range ms {
+	for _, m := range planned(chosen) {
 		if lines := seen.commands(m.name); len(lines) > 0 {
 			s.Commands = append(s.Commands, namedCommand{m.name, lines})
 		}
@@ -158,8 +158,8 @@ func (s *summary) Markdown() string {
 	var b strings.Builder
 	m := s.Machine
 	fmt.Fprintf(&b, "# Figures against budgets, %s\n\n", s.Date.Format("2006-01-02"))
-	fmt.Fprintf(&b, "`%s` at commit %s; %d rounds, the median counts. %s, %d cores, %d MiB, %s, %s; server, load generator and app on the same machine.\n\n",
-		s.Command, s.Commit, s.Rounds, m.CPU, m.Cores, m.Memory>>20, m.OS, m.Go)
+	fmt.Fprintf(&b, "`%s` at commit %s. The median of %s counts. %s, %d cores, %d MiB, %s, %s; server, load generator and app on the same machine.\n\n",
+		s.Command, s.Commit, plural(s.Rounds, "round"), m.CPU, m.Cores, m.Memory>>20, m.OS, m.Go)
 	b.WriteString("| figure | budget | measured | rounds | verdict | from |\n|---|---|---|---|---|---|\n")
 	for _, l := range s.Lines {
 		measured, span := "–", "–"
@@ -189,6 +189,13 @@ func (s *summary) Markdown() string {
 		}
 	}
 	return b.String()
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // cell makes text safe for a table.
