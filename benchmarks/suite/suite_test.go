@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -243,6 +245,26 @@ func TestNumber(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.3: "0.3", 0.1234: "0.123", 1: "1", 12.34: "12.3", 99.96: "100", 12345.6: "12346"} {
 		if got := number(v); got != want {
 			t.Errorf("%s: %q, want %q", strconv.FormatFloat(v, 'g', -1, 64), got, want)
+		}
+	}
+}
+
+func TestSave(t *testing.T) {
+	t.Parallel()
+	s, _ := suite(t, fast)
+	root := t.TempDir()
+	for only, file := range map[string]string{"": "summary", "flood,flat": "summary-flood-flat"} {
+		chosen, err := choose(only)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := save(s, testHeader, settings{only: only, root: root, machine: "m"}, chosen, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		for _, suffix := range []string{".md", ".json"} {
+			if _, err := os.Stat(filepath.Join(root, "2026-03-02-m", file+suffix)); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
