@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +15,7 @@ import (
 )
 
 // fsyncCounter counts system calls of a tree of processes with the kernel's perf
-// events, which cost the process next to nothing. What an io_submit is for cannot be
-// seen from outside; servers that are measured here use it to sync, and one that
-// used it to read and write would be said to sync more often than it does.
+// events, which cost the process next to nothing.
 type fsyncCounter struct{ events []int } // file descriptors
 
 // attachAttempts bounds how often the threads of a process are listed anew because
@@ -29,9 +26,13 @@ const attachAttempts = 20
 // and in all that they will make. It needs tracefs to be mounted and the right to
 // use it, which root has.
 func countFsyncs(pid int) (*fsyncCounter, error) {
-	ids, err := tracepoints()
-	if err != nil {
-		return nil, err
+	var ids []uint64
+	for _, call := range []string{"sys_enter_fsync", "sys_enter_fdatasync"} {
+		id, err := tracepoint(call)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
 	}
 	for range attachAttempts {
 		before, err := threads(pid)
@@ -51,22 +52,6 @@ func countFsyncs(pid int) (*fsyncCounter, error) {
 		c.close()
 	}
 	return nil, fmt.Errorf("process %d makes threads too fast to count in all of them", pid)
-}
-
-// tracepoints returns the numbers of those that are counted.
-func tracepoints() ([]uint64, error) {
-	var ids []uint64
-	for _, call := range []string{"fsync", "fdatasync", "io_submit"} {
-		id, err := tracepoint("sys_enter_" + call)
-		if call == "io_submit" && errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel without AIO
-		}
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }
 
 // tracepoint returns the number by which perf knows a tracepoint.

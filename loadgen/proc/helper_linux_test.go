@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 // helperVariable makes the test binary a process to be measured: it does what the
@@ -106,8 +105,6 @@ func obeyLine(words []string) (kept any, err error) {
 			err = writeInNewThread(words[1])
 		}
 		return nil, err
-	case "aio": // aio FILE: one fdatasync through AIO
-		return nil, syncWithAIO(words[1])
 	case "child", "reap": // what follows is done by a child, which stays or ends
 		child, err := startHelper()
 		if err != nil {
@@ -134,36 +131,6 @@ func writeInNewThread(file string) error {
 		done <- err
 	}()
 	return <-done
-}
-
-// syncWithAIO fails with ENOSYS where the kernel or a sandbox has no AIO.
-func syncWithAIO(file string) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	var ctx uintptr // aio_context_t
-	if _, _, errno := syscall.Syscall(syscall.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&ctx)), 0); errno != 0 {
-		return errno
-	}
-	iocb := struct { // of linux/aio_abi.h
-		_               uint64
-		_               [2]uint32
-		opcode, _       uint16
-		fd              uint32
-		_               [4]uint64
-		flags, resultFD uint32
-	}{opcode: 3 /* IOCB_CMD_FDSYNC */, fd: uint32(f.Fd())}
-	list := [1]unsafe.Pointer{unsafe.Pointer(&iocb)}
-	if _, _, errno := syscall.Syscall(syscall.SYS_IO_SUBMIT, ctx, 1, uintptr(unsafe.Pointer(&list))); errno != 0 {
-		return errno
-	}
-	// It waits until the sync has ended.
-	if _, _, errno := syscall.Syscall(syscall.SYS_IO_DESTROY, ctx, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // measured starts a helper that a Meter is attached to.

@@ -71,22 +71,6 @@ func TestWrittenAndFsyncs(t *testing.T) {
 	})
 }
 
-func TestSyncThroughAIO(t *testing.T) {
-	t.Parallel()
-	h, m := measured(t)
-	needFsyncs(t, take(t, m))
-	err := h.do("aio", filepath.Join(t.TempDir(), "file"))
-	if err != nil && err.Error() == syscall.ENOSYS.Error() {
-		t.Skip("this kernel has no Linux AIO")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := take(t, m).Fsyncs; n != 1 {
-		t.Errorf("%d were counted of 1", n)
-	}
-}
-
 // A child that lives when the meter is attached counts too, and only once.
 func TestAttachToATree(t *testing.T) {
 	t.Parallel()

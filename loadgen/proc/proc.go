@@ -22,8 +22,8 @@ type Sample struct {
 	RSS int64
 	// Written are the bytes that were written to files on disks, or are on their way.
 	Written int64
-	// Fsyncs is the number of calls of fsync, fdatasync and io_submit (Linux AIO, which
-	// is taken for a sync) since the Meter was attached. What io_uring syncs is not seen.
+	// Fsyncs is the number of calls of fsync and fdatasync since the Meter was
+	// attached. What io_uring syncs is not seen.
 	Fsyncs int64
 }
 
