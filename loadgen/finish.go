@@ -79,7 +79,7 @@ func (s *session) counts(t ledger.Tally) result.Counts {
 func (s *session) throughput(c result.Counts, t ledger.Tally) result.Throughput {
 	st := s.measured.stats
 	end := st.End
-	if t.LastEnd > end && (s.measured.kind == "closed" || t.LastEnd > end+keepsUp) {
+	if t.LastEnd > end && (s.measured.kind == closed || t.LastEnd > end+keepsUp) {
 		end = t.LastEnd
 	}
 	busy := (end - st.Start).Seconds()

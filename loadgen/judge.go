@@ -30,7 +30,7 @@ func (s *session) judge(r *result.Result, t ledger.Tally) (out []string) {
 	say(g.Saturated, "The generator was saturated: free clients sent %s late (p99), so latencies are not the server's alone.", micros(g.LagP99))
 	say(c.Unsent > 0, "%d events were due but not sent: the server or the generator did not keep the pace.", c.Unsent)
 	waited := s.measured.stats.Waited
-	say(r.Pacing.Kind != "closed" && c.Requests > 0 && waited*100 > c.Requests,
+	say(r.Pacing.Kind != closed && c.Requests > 0 && waited*100 > c.Requests,
 		"%d of %d requests were due while all %d clients were busy; their wait is part of the request latency.", waited, c.Requests, r.Pacing.Clients)
 	cores := float64(runtime.NumCPU())
 	say(r.Server.Cores >= 0 && s.busy() && r.Server.Cores+g.Cores > fullMachine*cores,

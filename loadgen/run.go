@@ -67,13 +67,12 @@ func (s *session) warmUp(ctx context.Context) {
 
 // measured is what was noted at the borders of the window.
 type measured struct {
-	first, last   int64 // numbers of the window's events: from first up to, not including, last
-	begin, end    snapshot
-	stats         sender.Stats
-	kind          string
-	rate          float64
-	drained       time.Duration // when the drain had ended
-	backlogAtStop int64
+	first, last int64 // numbers of the window's events: from first up to, not including, last
+	begin, end  snapshot
+	stats       sender.Stats
+	kind        string
+	rate        float64
+	drained     time.Duration // when the drain had ended
 }
 
 // window is the time in which everything is counted.
@@ -97,7 +96,10 @@ func (s *session) window(ctx context.Context, w *watcher) error {
 	w.begin()
 	m.begin = s.snapshot()
 	m.stats = s.sender.Run(ctx, sender.Load{Work: s.events, Schedule: s.bounded(schedule, limit), Duration: s.plan.Duration, Grace: grace})
-	m.backlogAtStop = s.backlog()
+	if ctx.Err() == nil && schedule != nil && m.kind != recorded && s.plan.Count == 0 {
+		// The last request comes before the end of its schedule.
+		m.stats.End = max(m.stats.End, m.stats.Start+s.plan.Duration)
+	}
 	m.last = s.events.next()
 	return nil
 }

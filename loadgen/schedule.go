@@ -9,13 +9,19 @@ import (
 	"ingot/loadgen/sender"
 )
 
+// Kinds of pacing beside those of package pacing.
+const (
+	closed   = "closed"
+	recorded = "recorded" // the times of a replayed file
+)
+
 // kind names a pacing in a result.
 func (s *session) kind(schedule sender.Schedule) string {
 	switch {
 	case schedule == nil:
-		return "closed"
+		return closed
 	case s.plan.closed():
-		return "recorded"
+		return recorded
 	}
 	kind, _, _ := strings.Cut(pick(s.plan.Pacing, "constant"), ":")
 	return kind
