@@ -23,7 +23,7 @@ type Sample struct {
 	// Written are the bytes that were written to files on disks, or are on their way.
 	Written int64
 	// Fsyncs is the number of calls of fsync and fdatasync since the Meter was
-	// attached. What io_uring syncs is not seen.
+	// attached. What is synced through Linux AIO or io_uring is not seen.
 	Fsyncs int64
 }
 
