@@ -18,7 +18,7 @@ SEEDS   ?= 2000
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e figures microbench bench clean
+.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e figures microbench bench profile pgo clean
 .SHELLFLAGS = -o pipefail -c
 SHELL = bash
 
@@ -91,6 +91,14 @@ microbench: ## benchmarks of every stage, recorded and compared; BENCH="regex" r
 
 bench: ## loadgen's standard workloads against the budgets; ONLY="ingest,flood", ARGS="…" are flags of ./benchmarks/suite
 	@$(GO) run ./benchmarks/suite $(if $(ONLY),-only '$(ONLY)') $(ARGS)
+
+profile: build ## profiles of a loaded server, as tables and flame graphs; WORKLOAD=steps, ARGS="…" are flags of ./profiles
+	@$(GO) build -trimpath -o bin/loadgen ./cmd/loadgen
+	@$(GO) run ./profiles -workload $(or $(WORKLOAD),steps) $(ARGS)
+
+pgo: build ## record the profile that the compiler optimises bin/ingot with
+	@$(GO) build -trimpath -o bin/loadgen ./cmd/loadgen
+	@$(GO) run ./profiles -pgo cmd/ingot/default.pgo $(ARGS)
 
 clean: ## remove what was built
 	@rm -rf bin .cache
