@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ingot/engine"
+	"ingot/internal/deadline"
 	"ingot/internal/realtime"
 
 	"github.com/valyala/fasthttp"
@@ -201,11 +202,21 @@ func (s *Server) Serve(ln net.Listener) error {
 	return nil
 }
 
-// closeOnce lets Shutdown and fasthttp close one listener without an error.
+// closeOnce lets Shutdown and fasthttp close one listener without an error, and
+// makes the deadlines of its connections cheap.
 type closeOnce struct {
 	net.Listener
 	once sync.Once
 	err  error
+}
+
+// Accept implements net.Listener.
+func (l *closeOnce) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return deadline.New(c), nil
 }
 
 // Close implements net.Listener.

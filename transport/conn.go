@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"ingot/internal/deadline"
 )
 
 // conn is a connection to an app. While it is out of the pool one worker owns it.
@@ -23,6 +25,8 @@ type conn struct {
 	// idleUntil is when a pooled connection is no longer to be trusted.
 	idleUntil time.Time
 }
+
+func newConn(nc net.Conn, e endpoint) *conn { return &conn{Conn: deadline.New(nc), endpoint: e} }
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -84,7 +88,7 @@ func (p *pool) get(ctx context.Context, deadline time.Time, e endpoint, fresh bo
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, endpoint: e}
+	c := newConn(nc, e)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
