@@ -48,16 +48,7 @@ func (s *session) record(ctx context.Context) (*recording, error) {
 	if err := s.takeCPU(ctx, r); err != nil {
 		return nil, err
 	}
-	progress("allocations, mutexes and blocking, %s", s.o.waits)
-	err := s.stretch(ctx, &r.waits, func() error { return s.take(ctx, r, s.o.waits, "allocs", "mutex", "block") })
-	if err != nil {
-		return nil, err
-	}
-	progress("execution trace, %s", s.o.trace)
-	if err := s.take(ctx, r, s.o.trace, "trace"); err != nil {
-		return nil, err
-	}
-	if err := s.take(ctx, r, 0, "heap", "goroutine"); err != nil {
+	if err := s.takeRest(ctx, r); err != nil {
 		return nil, err
 	}
 	select {
@@ -66,6 +57,7 @@ func (s *session) record(ctx context.Context) (*recording, error) {
 	default:
 		progress("waiting for the load to end")
 	}
+	var err error
 	r.load, err = s.result(ctx)
 	return r, err
 }
@@ -87,6 +79,20 @@ func (s *session) takeCPU(ctx context.Context, r *recording) error {
 	}
 	r.after, err = s.admin.Vars(ctx)
 	return err
+}
+
+// takeRest takes all but the CPU profile.
+func (s *session) takeRest(ctx context.Context, r *recording) error {
+	progress("allocations, mutexes and blocking, %s", s.o.waits)
+	err := s.stretch(ctx, &r.waits, func() error { return s.take(ctx, r, s.o.waits, "allocs", "mutex", "block") })
+	if err != nil {
+		return err
+	}
+	progress("execution trace, %s", s.o.trace)
+	if err := s.take(ctx, r, s.o.trace, "trace"); err != nil {
+		return err
+	}
+	return s.take(ctx, r, 0, "heap", "goroutine")
 }
 
 // stretch counts what happens meanwhile.

@@ -52,9 +52,11 @@ type data struct {
 }
 
 type view struct {
-	Name  string  `json:"name"`
-	Unit  string  `json:"unit"`
-	Per   float64 `json:"per"`
+	Name string  `json:"name"`
+	Unit string  `json:"unit"`
+	Per  float64 `json:"per"`
+	// Sums are what each stage costs.
+	Sums  []int64 `json:"sums"`
 	Nodes []int64 `json:"nodes"`
 }
 
@@ -67,7 +69,11 @@ func (p Page) Write(w io.Writer) error {
 	var names index
 	for _, v := range p.Views {
 		if tree := build(v.Stacks); tree.value > 0 {
-			d.Views = append(d.Views, view{Name: v.Name, Unit: v.Unit, Per: v.Per, Nodes: tree.flat(&names)})
+			sums := make([]int64, len(d.Stages))
+			for stage, n := range tree.byStage {
+				sums[stage] = n
+			}
+			d.Views = append(d.Views, view{Name: v.Name, Unit: v.Unit, Per: v.Per, Sums: sums, Nodes: tree.flat(&names)})
 		}
 	}
 	d.Names = names.names

@@ -10,7 +10,7 @@
   // A view's numbers become arrays: depth, name, stage, value, start, parent.
   function load(v) {
     const n = v.nodes.length / 4, last = [], used = [];
-    const t = { title: v.name, unit: v.unit, per: v.per, n, depth: new Int32Array(n), name: new Int32Array(n), stage: new Int32Array(n), value: new Float64Array(n),
+    const t = { title: v.name, unit: v.unit, per: v.per, sums: v.sums, n, depth: new Int32Array(n), name: new Int32Array(n), stage: new Int32Array(n), value: new Float64Array(n),
       start: new Float64Array(n), parent: new Int32Array(n), self: new Float64Array(n), height: 0 };
     for (let i = 0; i < n; i++) {
       const d = t.depth[i] = v.nodes[4 * i], p = d ? last[d - 1] : -1;
@@ -85,11 +85,11 @@
     const css = getComputedStyle(document.documentElement), text = css.getPropertyValue('--text'), dim = css.getPropertyValue('--dim');
     for (const [i, x, w] of drawn) {
       const y = view.depth[i] * ROW, off = matched && !matched[i], above = view.depth[i] < view.depth[root];
-      g.globalAlpha = off ? 0.28 : above ? 0.55 : 1;
+      g.globalAlpha = off ? (dark() ? 0.45 : 0.28) : above ? 0.55 : 1;
       g.fillStyle = matched && matched[i] ? (dark() ? '#b3458c' : '#f07bc4') : i === 0 ? (dark() ? '#33373e' : '#e3e5e9') : colour(view.stage[i], i === hover ? (dark() ? 9 : -9) : 0);
       g.fillRect(x, y, Math.max(w - (w > 3 ? 1 : 0), 0.4), ROW - 1);
       if (w > 26) {
-        g.globalAlpha = off ? 0.5 : 1;
+        g.globalAlpha = off ? 0.7 : 1;
         g.fillStyle = off || above ? dim : text;
         label(i === 0 ? 'all: ' + cost(view.value[0]) : short(data.names[view.name[i]]), x, y, w);
       }
@@ -141,7 +141,7 @@
         if (i && hit[view.name[i]]) { matched[i] = 1; count++; if (!under[i]) sum += view.value[i]; }
       }
     }
-    $('found').textContent = bad ? 'not a regular expression' : pattern ? `${count} places, ${percent(sum, view.value[0])}: ${cost(sum)}` : '';
+    $('found').textContent = bad ? 'not a regular expression' : pattern ? `${count} ${count === 1 ? 'place' : 'places'}, ${percent(sum, view.value[0])}: ${cost(sum)}` : '';
     draw();
   }
 
@@ -162,8 +162,7 @@
   }
 
   function legend() {
-    const sums = data.stages.map(() => 0);
-    for (let i = 0; i < view.n; i++) sums[view.stage[i]] += view.self[i];
+    const sums = view.sums;
     $('legend').replaceChildren(...data.stages.flatMap((s, i) => {
       if (sums[i] < view.value[0] / 1000) return [];
       const el = document.createElement('span'), b = document.createElement('b');
