@@ -50,6 +50,8 @@ func serveEmpty(ctx context.Context, ln net.Listener) error {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
-		return errors.Join(srv.Shutdown(), <-served)
+		err := srv.Shutdown()
+		_ = ln.Close() // a server that had not begun to serve has not closed it
+		return errors.Join(err, <-served)
 	}
 }

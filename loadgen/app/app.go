@@ -121,6 +121,7 @@ func (a *App) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := a.srv.ShutdownWithContext(ctx)
+	_ = a.ln.Close() // a server that had not begun to serve has not closed it
 	a.posts.close()
 	return errors.Join(err, <-a.served)
 }
