@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/base64"
+	"slices"
 
 	"ingot/engine/function"
 	"ingot/internal/ids"
@@ -96,6 +97,7 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 		DisableImmediate: r.forcePlan,
 		Events:           r.events,
 		Steps:            r.steps[:len(r.steps):len(r.steps)],
+		Order:            slices.Clone(r.order),
 		StateSize:        r.stateSize,
 	}
 	if j.kind == jobPlanned {

@@ -154,3 +154,26 @@ func TestAttemptError(t *testing.T) {
 		}
 	}
 }
+
+// TestStepOrder: a run keeps the order of its steps' ids while they are added, also
+// when it is read from the store in two parts.
+func TestStepOrder(t *testing.T) {
+	t.Parallel()
+	var r run
+	for i := range 300 {
+		r.addStep(Step{ID: ids.Hash36([]byte{byte(i), byte(i >> 8)})}, true)
+		if want := len(r.steps) * int(b2u(len(r.steps) >= indexFrom)); len(r.order) != want {
+			t.Fatalf("%d steps in order of %d", len(r.order), want)
+		}
+	}
+	for n := 1; n < len(r.order); n++ {
+		if a, b := r.steps[r.order[n-1]].ID, r.steps[r.order[n]].ID; a >= b {
+			t.Errorf("%s comes before %s", a, b)
+		}
+	}
+	for i := range r.steps {
+		if r.find(r.steps[i].ID) != i {
+			t.Errorf("step %d is found at %d", i, r.find(r.steps[i].ID))
+		}
+	}
+}

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"ingot/internal/ids"
+	"ingot/internal/jcs"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/oklog/ulid/v2"
@@ -121,7 +123,10 @@ type run struct {
 	// steps are not followed, since their call goes on.
 	steps    []Step
 	followed []bool
-	index    map[string]int // position by step id, once there are many
+	// Once there are many steps: the position of each by its id, and all positions in
+	// the order of ids, in which a call's body has them.
+	index map[string]int
+	order []int32
 
 	// Volatile bookkeeping of the partition.
 	stored  bool // has a record in TableRun
@@ -165,14 +170,22 @@ func (r *run) find(step string) int {
 func (r *run) addStep(s Step, followed bool) {
 	r.steps = append(r.steps, s)
 	r.followed = append(r.followed, followed)
-	if r.index != nil {
-		r.index[s.ID] = len(r.steps) - 1
-	} else if len(r.steps) >= indexFrom {
+	switch n := len(r.steps); {
+	case r.index != nil:
+		r.indexStep(n - 1)
+	case n >= indexFrom:
 		r.index = make(map[string]int, 2*indexFrom)
 		for i := range r.steps {
-			r.index[r.steps[i].ID] = i
+			r.indexStep(i)
 		}
 	}
+}
+
+func (r *run) indexStep(i int) {
+	id := r.steps[i].ID
+	r.index[id] = i
+	at, _ := slices.BinarySearchFunc(r.order, id, func(j int32, id string) int { return jcs.Compare(r.steps[j].ID, id) })
+	r.order = slices.Insert(r.order, at, int32(i))
 }
 
 // job returns the job with the given id, or nil. The pointer is valid until jobs

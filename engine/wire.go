@@ -154,6 +154,9 @@ type Call struct {
 	// rerun (`{"input":…}`), which are not part of the stack.
 	Steps  []Step
 	Inputs []Step
+	// Order has the positions of Steps in the canonical order of their ids. It is nil
+	// for few steps, whoever needs the order sorts them.
+	Order  []int32
 	Defers []DeferRef
 	// Current is stack.current.
 	Current int

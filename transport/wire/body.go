@@ -175,6 +175,27 @@ func compareRefs(a, b stepRef) int {
 // appendSteps adds the memos and edited inputs, sorted by id. Where both exist
 // the memo counts.
 func appendSteps(dst []byte, c *engine.Call) []byte {
+	if c.Order != nil && len(c.Inputs) == 0 {
+		dst = append(dst, '{')
+		for n, i := range c.Order {
+			dst = appendStep(dst, n, &c.Steps[i])
+		}
+		return append(dst, '}')
+	}
+	return appendSorted(dst, c)
+}
+
+func appendStep(dst []byte, n int, s *engine.Step) []byte {
+	if n > 0 {
+		dst = append(dst, ',')
+	}
+	dst = jcs.AppendString(dst, s.ID)
+	dst = append(dst, ':')
+	return append(dst, s.Memo...)
+}
+
+// appendSorted is appendSteps for steps whose order is not known.
+func appendSorted(dst []byte, c *engine.Call) []byte {
 	scratch := stepRefs.Get().(*[]stepRef)
 	list := (*scratch)[:0]
 	for i := range c.Steps {
@@ -186,15 +207,10 @@ func appendSteps(dst []byte, c *engine.Call) []byte {
 	slices.SortFunc(list, compareRefs)
 	dst = append(dst, '{')
 	for i, r := range list {
-		if i > 0 {
-			if r.step.ID == list[i-1].step.ID {
-				continue
-			}
-			dst = append(dst, ',')
+		if i > 0 && r.step.ID == list[i-1].step.ID {
+			continue
 		}
-		dst = jcs.AppendString(dst, r.step.ID)
-		dst = append(dst, ':')
-		dst = append(dst, r.step.Memo...)
+		dst = appendStep(dst, i, r.step)
 	}
 	clear(list) // the pool must not keep memos alive
 	*scratch = list[:0]

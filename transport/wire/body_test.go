@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,6 +143,31 @@ func testCall(steps int) *engine.Call {
 	return c
 }
 
+// ordered is testCall as the engine makes calls of long runs: it tells the order.
+func ordered(c *engine.Call) *engine.Call {
+	for i := range c.Steps {
+		c.Order = append(c.Order, int32(i))
+	}
+	slices.SortFunc(c.Order, func(a, b int32) int { return jcs.Compare(c.Steps[a].ID, c.Steps[b].ID) })
+	return c
+}
+
+func TestBodyIsTheSameWhenTheOrderIsKnown(t *testing.T) {
+	t.Parallel()
+	c := testCall(60)
+	for i, id := range []string{"z", "\ufb33", "😀\"", ""} {
+		c.Steps[7*i].ID = id
+	}
+	want := string(AppendBody(nil, c))
+	if got := string(AppendBody(nil, ordered(c))); got != want || !jcs.Canonical([]byte(got)) {
+		t.Errorf("with the order known\n%s\nwithout\n%s", got, want)
+	}
+	c.Inputs = []engine.Step{{ID: "a", Memo: []byte(`{"input":[1]}`)}, {ID: "z", Memo: []byte(`{"input":[2]}`)}}
+	if got := AppendBody(nil, c); !jcs.Canonical(got) || !bytes.Contains(got, []byte(`"a":{"input":[1]}`)) || bytes.Contains(got, []byte(`[2]`)) {
+		t.Errorf("with inputs besides\n%s", got)
+	}
+}
+
 func TestBodyParts(t *testing.T) {
 	t.Parallel()
 	c := testCall(0)
@@ -256,6 +283,9 @@ func BenchmarkAppendBody(b *testing.B) {
 	for _, steps := range []int{0, 3, 100, 500} {
 		b.Run(fmt.Sprintf("steps=%d", steps), func(b *testing.B) {
 			c := testCall(steps)
+			if steps > 24 {
+				c = ordered(c)
+			}
 			var dst []byte
 			b.ReportAllocs()
 			for b.Loop() {
