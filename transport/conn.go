@@ -74,10 +74,10 @@ func newPool(d *dialer, idleFor time.Duration, maxIdle int) *pool {
 }
 
 // get returns the connection that was used last, or a new one, made before the
-// deadline. With fresh it does not try an idle one.
-func (p *pool) get(ctx context.Context, deadline time.Time, e endpoint, fresh bool) (*conn, error) {
+// deadline. With fresh it does not try an idle one. now need not be exact.
+func (p *pool) get(ctx context.Context, now, deadline time.Time, e endpoint, fresh bool) (*conn, error) {
 	if !fresh {
-		c, err := p.takeIdle(e)
+		c, err := p.takeIdle(now, e)
 		if c != nil || err != nil {
 			return c, err
 		}
@@ -100,7 +100,7 @@ func (p *pool) get(ctx context.Context, deadline time.Time, e endpoint, fresh bo
 }
 
 // takeIdle returns the newest idle connection, or nil if there is none.
-func (p *pool) takeIdle(e endpoint) (*conn, error) {
+func (p *pool) takeIdle(now time.Time, e endpoint) (*conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -112,7 +112,7 @@ func (p *pool) takeIdle(e endpoint) (*conn, error) {
 		list[len(list)-1] = nil
 		list = list[:len(list)-1]
 		p.idle[e] = list
-		if time.Now().Before(c.idleUntil) {
+		if now.Before(c.idleUntil) {
 			return c, nil
 		}
 		p.end(c)

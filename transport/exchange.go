@@ -24,6 +24,7 @@ type request struct {
 	// Content-Length.
 	headers []byte
 	body    []byte
+	begun   time.Time
 	// ownAgent and ownEncoding say that headers has its own User-Agent and
 	// Accept-Encoding.
 	ownAgent, ownEncoding bool
@@ -143,7 +144,7 @@ func redirected(r *request, origin *target, resp *fasthttp.Response) (*target, e
 func (c *client) send(ctx context.Context, r *request, resp *fasthttp.Response, deadline time.Time, buf []byte) ([]byte, error) {
 	buf = r.appendHead(buf)
 	for fresh := false; ; fresh = true {
-		conn, err := c.pool.get(ctx, deadline, r.target.endpoint, fresh)
+		conn, err := c.pool.get(ctx, r.begun, deadline, r.target.endpoint, fresh)
 		if err != nil {
 			return buf, &phaseError{phaseConnect, err}
 		}

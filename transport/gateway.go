@@ -65,7 +65,8 @@ func (h *HTTP) performGateway(c *engine.GatewayCall) (res engine.GatewayResult) 
 		return gatewayFailure(c, err.Error())
 	}
 	var err error
-	if s.head, err = h.client.do(h.ctx, &s.req, &s.resp, time.Now().Add(h.opts.Timeout), s.head); err != nil {
+	s.req.begun = time.Now()
+	if s.head, err = h.client.do(h.ctx, &s.req, &s.resp, s.req.begun.Add(h.opts.Timeout), s.head); err != nil {
 		if errors.Is(err, errTooLarge) {
 			return gatewayFailure(c, wire.TextTooLarge)
 		}

@@ -243,6 +243,7 @@ func (j *job) refuse(res engine.Result) {
 // perform makes one call. A defect in here must cost an attempt, not the run.
 func (h *HTTP) perform(c *engine.Call) (res engine.Result) {
 	start := time.Now()
+	end := start // until there is an answer
 	defer func() {
 		if p := recover(); p != nil {
 			h.opts.Logger.Error("a call has panicked", "panic", p, "run", c.Ref.RunID, "stack", string(debug.Stack()))
@@ -250,16 +251,19 @@ func (h *HTTP) perform(c *engine.Call) (res engine.Result) {
 		}
 		res.Ref = c.Ref
 		res.StartedAt = start.UnixMilli()
-		res.Duration = int64(time.Since(start))
+		res.Duration = int64(end.Sub(start))
 	}()
 	s := scratches.Get().(*scratch)
 	defer s.release()
 	r := &s.req
+	r.begun = start
 	if err := h.prepare(s, c, start); err != nil {
 		return wire.Failure(fmt.Sprintf("error performing request: %v", err))
 	}
 	var err error
-	if s.head, err = h.client.do(h.ctx, r, &s.resp, start.Add(h.opts.Timeout), s.head); err != nil {
+	s.head, err = h.client.do(h.ctx, r, &s.resp, start.Add(h.opts.Timeout), s.head)
+	end = time.Now()
+	if err != nil {
 		return failed(r, err, c.Sync != nil)
 	}
 	answer := wire.Response{Status: s.resp.StatusCode()}
@@ -280,9 +284,9 @@ func (h *HTTP) perform(c *engine.Call) (res engine.Result) {
 		answer.ContentType = s.resp.Header.Peek("Content-Type")
 	}
 	if c.Sync != nil {
-		return wire.ClassifySync(&answer, time.Now())
+		return wire.ClassifySync(&answer, end)
 	}
-	return wire.Classify(&answer, time.Now())
+	return wire.Classify(&answer, end)
 }
 
 // prepare builds the request of a call.

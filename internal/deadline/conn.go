@@ -35,15 +35,15 @@ type side struct {
 	busy       atomic.Int32 // calls that may be waiting
 }
 
-// ask notes a deadline. It reports whether it must be set now, because a call is
-// waiting or because it is so near that it may be meant to end one.
+// ask notes a deadline. It reports whether it must be set now, because a call may
+// be waiting, which it may be meant to end.
 func (s *side) ask(t time.Time) bool {
 	want := int64(0)
 	if !t.IsZero() {
 		want = t.UnixNano()
 	}
 	s.want.Store(want)
-	return s.busy.Load() > 0 || (want != 0 && want < time.Now().Add(Grain).UnixNano())
+	return s.busy.Load() > 0
 }
 
 // due returns the deadline to set before a call that may wait, if it is not close
