@@ -51,6 +51,7 @@ func TestUsage(t *testing.T) {
 		{"dev --queue-workers -5", 1, "queue-workers (-5) must be at least 1\n", ""},
 		{"dev --port 99999", 1, "could not find open port for dev server api: invalid port 99999\n", ""},
 		{"dev --port 70000 --sync never", 1, "could not find open port for dev server api: invalid port 70000\nsync must be \"always\" or \"interval\", not \"never\"\n", ""},
+		{"dev --port 0 --ephemeral --admin-addr 0.0.0.0:0", 1, "admin-addr \"0.0.0.0:0\" is not a loopback address: profiles show what is in memory, and the admin port has no authentication; use 127.0.0.1:PORT\n", ""},
 		{"dev --config /does/not/exist.json", 1, "error reading config file /does/not/exist.json: error parsing config file: open /does/not/exist.json: no such file or directory\n", ""},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
