@@ -44,7 +44,7 @@ type Plan struct {
 	Timeout  time.Duration // of one request
 	// Late is when a run that completes is called late, from its intended send time.
 	Late      time.Duration
-	MaxEvents int64 // bound of the events in one measurement, and so of memory (40 bytes each)
+	MaxEvents int64 // bound of the events in one measurement, and so of memory (32 bytes each)
 
 	Hold Hold
 
@@ -54,7 +54,9 @@ type Plan struct {
 	// Event are sent to it, and only requests are measured.
 	AppURL string
 	Event  string
-	Redis  string // URL of a Redis whose commands are counted
+	// AllowRemote permits an app on another machine.
+	AllowRemote bool
+	Redis       string // URL of a Redis whose commands are counted
 
 	// Progress gets one line a second; nil is none.
 	Progress io.Writer
@@ -109,6 +111,11 @@ func (p Plan) Validate() error {
 	}
 	if p.AppURL != "" && p.Event == "" {
 		return fmt.Errorf("a real app (app-url) needs the name of the event that it listens to (event)")
+	}
+	if p.AppURL != "" {
+		if err := p.checkAppURL(); err != nil {
+			return err
+		}
 	}
 	return p.Shape.validate()
 }

@@ -1,6 +1,7 @@
 package loadgen_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -116,5 +117,42 @@ func TestOmissionIsCorrected(t *testing.T) {
 	}
 	if p90 := service.Quantile(90); p90 > request.Quantile(90)/2 {
 		t.Errorf("service p90 is %d µs: it should not see what waited", p90)
+	}
+}
+
+// TestInterruption ends sending at once and still lets accepted runs end.
+func TestInterruption(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fakeServer{stall: func(n int64) {
+		if n == 50 {
+			cancel()
+		}
+	}}
+	p := quick()
+	p.Count, p.Rate, p.Duration = 0, 500, time.Hour
+	r, err := loadgen.Run(ctx, p, f.open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := r.Counts; !r.Interrupted || c.Events < 50 || c.Lost != 0 || c.Completed != c.Accepted || c.Accepted != c.Events {
+		t.Errorf("interrupted %v, counts %+v", r.Interrupted, c)
+	}
+	if float64(r.Window) > 60 {
+		t.Errorf("the window took %.0f s", float64(r.Window))
+	}
+}
+
+// TestRealApp sends events for an app that is not ours: only requests are measured.
+func TestRealApp(t *testing.T) {
+	t.Parallel()
+	p := quick()
+	p.AppURL, p.Event = "http://127.0.0.1:1", "shop/order"
+	r, err := loadgen.Run(t.Context(), p, new(fakeServer).open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := r.Counts; c.Accepted != 300 || c.Expected != 0 || r.Latency[result.FirstCall] != nil {
+		t.Errorf("counts %+v", c)
 	}
 }

@@ -68,8 +68,7 @@ func newSession(ctx context.Context, p Plan, t *target.Target) (*session, error)
 		return nil, err
 	}
 	if err := s.attach(ctx); err != nil {
-		s.close()
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
 	s.sender = sender.New(sender.Options{Endpoint: events, Clients: p.Clients, Timeout: p.Timeout, Clock: s.clock})
 	return s, nil
@@ -102,6 +101,9 @@ func (s *session) appOptions() app.Options {
 // prepare registers functions and puts the background in place. It ends when ctx
 // does; the resumer and apps live until close.
 func (s *session) prepare(ctx, life context.Context) error {
+	if s.plan.AppURL != "" {
+		s.syncExternal(ctx)
+	}
 	if s.load.runs() {
 		o := s.appOptions()
 		if s.waits() {

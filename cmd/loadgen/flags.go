@@ -31,7 +31,7 @@ func planFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "seed", Category: categoryWork, Value: d.Seed, Usage: "of everything that is random"},
 
 		&cli.Float64Flag{Name: "rate", Aliases: []string{"r"}, Category: categoryPace, Usage: "events per second, whatever the server does (open loop); without it each client sends when its last request was answered (closed loop)"},
-		&cli.StringFlag{Name: "pacing", Category: categoryPace, Usage: "constant, poisson, ramp:FROM-TO, steps:R1,R2,.. or spike:BASE-PEAK/EVERY/LENGTH; rates in events per second"},
+		&cli.StringFlag{Name: "pacing", Category: categoryPace, Usage: "constant, poisson, ramp:FROM-TO, steps:R1,R2,.. or spike:BASE-PEAK/EVERY/LENGTH; its rates in requests per second"},
 		&cli.IntFlag{Name: "clients", Aliases: []string{"c"}, Category: categoryPace, Value: d.Clients, Usage: "connections that send events"},
 		&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Category: categoryPace, Usage: "end after so many events"},
 		&cli.DurationFlag{Name: "warm-up", Category: categoryPace, Value: d.WarmUp, Usage: "load before the window, not counted"},
@@ -39,7 +39,7 @@ func planFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "drain", Category: categoryPace, Value: d.Drain, Usage: "how long runs may take to complete after the window before they are lost"},
 		&cli.DurationFlag{Name: "timeout", Category: categoryPace, Value: d.Timeout, Usage: "of one request"},
 		&cli.DurationFlag{Name: "late", Category: categoryPace, Value: d.Late, Usage: "a run that took longer is counted as late"},
-		&cli.Int64Flag{Name: "max-events", Category: categoryPace, Value: d.MaxEvents, Usage: "bound of events per measurement (40 bytes of memory each)"},
+		&cli.Int64Flag{Name: "max-events", Category: categoryPace, Value: d.MaxEvents, Usage: "bound of events per measurement (32 bytes of memory each)"},
 
 		&cli.IntFlag{Name: "steps", Category: categoryBehavior, Usage: "steps of a run, branches of a fan-out, depth of an invoke chain"},
 		&cli.IntFlag{Name: "size", Category: categoryBehavior, Usage: "`bytes` of one event"},
@@ -58,10 +58,10 @@ func planFlags() []cli.Flag {
 
 		&cli.StringFlag{Name: "event-key", Category: categoryServer, Value: d.EventKey, Usage: "key of the event API"},
 		&cli.StringFlag{Name: "signing-key", Category: categoryServer, Usage: "for servers that ask for it"},
-		&cli.StringFlag{Name: "app-url", Category: categoryServer, Usage: "`URL` of a real app, instead of the built-in one; only requests are measured then"},
+		&cli.StringFlag{Name: "app-url", Category: categoryServer, Usage: "`URL` of a real app, which is asked to register, instead of the built-in one; only requests are measured then"},
 		&cli.StringFlag{Name: "event", Category: categoryServer, Usage: "`name` of the events for the real app"},
 		&cli.StringFlag{Name: "redis", Category: categoryServer, Usage: "`URL` of a Redis whose commands are counted"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress line"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no line a second that says how it goes"},
 	}
 }
 
@@ -85,6 +85,7 @@ func planOf(cmd *cli.Command) (loadgen.Plan, error) {
 	}
 	p.EventKey, p.SigningKey = cmd.String("event-key"), cmd.String("signing-key")
 	p.AppURL, p.Event, p.Redis = cmd.String("app-url"), cmd.String("event"), cmd.String("redis")
+	p.AllowRemote = cmd.Bool("allow-remote")
 	if !cmd.Bool("quiet") {
 		p.Progress = os.Stderr
 	}

@@ -6,7 +6,6 @@
 package ledger
 
 import (
-	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -38,9 +37,10 @@ type entry struct {
 }
 
 type chunk struct {
-	entries [chunkSize]entry
-	// branches are words of bits for parallel steps, words of them per entry.
+	// branches are words of bits for parallel steps, words of them per entry. The
+	// pointer comes first, so that the garbage collector looks no further.
 	branches []atomic.Uint64
+	entries  [chunkSize]entry
 }
 
 // Ledger holds the events of a session. Its memory grows by chunks of 2 MB up to
@@ -120,14 +120,3 @@ func (l *Ledger) Sent(first int64, n int, o Outcome) {
 		}
 	}
 }
-
-// Intended is when the event was to be sent.
-func (l *Ledger) Intended(seq int64) time.Duration {
-	if e := l.entry(seq); e != nil {
-		return time.Duration(e.intended.Load())
-	}
-	return 0
-}
-
-// String is for debugging.
-func (l *Ledger) String() string { return fmt.Sprintf("%d of at most %d events", l.Next(), l.limit) }
