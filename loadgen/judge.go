@@ -35,6 +35,7 @@ func (s *session) judge(r *result.Result, t ledger.Tally) (out []string) {
 	cores := float64(runtime.NumCPU())
 	say(r.Server.Cores >= 0 && s.busy() && r.Server.Cores+g.Cores > fullMachine*cores,
 		"The machine was full: server %.2f and generator %.2f of %.0f cores; the server alone could do more.", r.Server.Cores, g.Cores, cores)
+	say(s.plan.Count == 0 && s.measured.last+int64(s.plan.Batch) > s.plan.MaxEvents, "The window ended early, at the limit of %d events (max-events).", s.plan.MaxEvents)
 	failed := c.Refused + c.Unknown
 	say(failed > 0, "%d of %d events were not acknowledged.", failed, c.Events)
 	say(c.Lost > 0, "%d accepted events are lost: their runs did not complete within %.1f s after the window.", c.Lost, float64(r.Drain))

@@ -156,3 +156,16 @@ func TestRealApp(t *testing.T) {
 		t.Errorf("counts %+v", c)
 	}
 }
+
+func TestTheLimitOfEventsIsTold(t *testing.T) {
+	t.Parallel()
+	p := quick()
+	p.Count, p.MaxEvents = 0, 100
+	r, err := loadgen.Run(t.Context(), p, new(fakeServer).open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Counts.Events != 100 || !strings.Contains(strings.Join(r.Warnings, "\n"), "limit of 100 events") {
+		t.Errorf("counts %+v, warnings %q", r.Counts, r.Warnings)
+	}
+}
