@@ -84,14 +84,15 @@ func measure(ctx context.Context, plan loadgen.Plan, spec target.Spec, options t
 	return r, errors.Join(err, t.Close())
 }
 
+// showComparison saves a comparison, then shows it: whoever reads what is shown may
+// stop reading.
 func showComparison(w io.Writer, dir string, c *compare.Comparison) error {
-	if err := report.ComparisonText(w, c); err != nil {
-		return err
+	if dir != "" {
+		if err := report.WriteComparison(dir, c); err != nil {
+			return err
+		}
 	}
-	if dir == "" {
-		return nil
-	}
-	return report.WriteComparison(dir, c)
+	return report.ComparisonText(w, c)
 }
 
 // failed makes the program's exit code tell that measurements failed.

@@ -113,10 +113,12 @@ func conclude(cmd *cli.Command, r *result.Result, goal *objective.Objective) err
 	if goal != nil {
 		r.Objective = goal.Check(r)
 	}
-	err := report.Text(cmd.Root().Writer, r)
+	var err error
+	// Saved first: whoever reads what is shown may stop reading.
 	if dir := cmd.String("out"); dir != "" {
-		err = errors.Join(err, report.Write(dir, []*result.Result{r}))
+		err = report.Write(dir, []*result.Result{r})
 	}
+	err = errors.Join(err, report.Text(cmd.Root().Writer, r))
 	if err == nil && r.Objective != nil && !r.Objective.Met {
 		return fmt.Errorf("%w: %s", errObjective, r.Objective.Reason)
 	}

@@ -30,6 +30,9 @@ type diskFile struct {
 
 	dirty atomic.Bool // written since the last real sync; of a log file under SyncInterval
 
+	// Of a log file: where the next write goes, and up to where the file exists on disk.
+	offset, size int64
+
 	mu     sync.Mutex // held during a real sync of a log file under SyncInterval
 	closed bool
 }
@@ -52,10 +55,30 @@ func (f *diskFile) Write(p []byte) (int, error) {
 		f.fs.freeze(err)
 		return len(p), f.refused(err)
 	}
+	if f.kind == logFile {
+		f.extend(n)
+	}
 	if f.elides() && !f.dirty.Swap(true) {
 		f.fs.schedule()
 	}
 	return n, nil
+}
+
+// extension is how much a log file grows at a time.
+const extension = 256 << 10
+
+var zeros [extension]byte
+
+// extend notes n written bytes, and has the file exist some way ahead of them. A
+// sync after a write that made the file longer has to write its inode as well, and
+// takes twice as long. Pebble takes zeros for the end of a log, as it does what an
+// earlier life of the file has left there.
+func (f *diskFile) extend(n int) {
+	if f.offset += int64(n); f.offset <= f.size {
+		return
+	}
+	ahead, _ := f.File.WriteAt(zeros[:], f.offset) // without it, syncs are only slower
+	f.size = f.offset + int64(ahead)
 }
 
 // Preallocate is no more than a hint.

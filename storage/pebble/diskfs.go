@@ -122,6 +122,9 @@ func (d *diskFS) open(name string, f vfs.File) vfs.File {
 	switch {
 	case strings.HasSuffix(base, ".log"):
 		w.kind = logFile
+		if info, err := f.Stat(); err == nil {
+			w.size = info.Size() // of a file that is written anew
+		}
 		if d.interval > 0 {
 			d.mu.Lock()
 			d.logs[w] = struct{}{}
