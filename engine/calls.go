@@ -98,6 +98,7 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 		Events:           r.events,
 		Steps:            r.steps[:len(r.steps):len(r.steps)],
 		Order:            slices.Clone(r.order),
+		Stack:            r.stack[:len(r.stack):len(r.stack)],
 		StateSize:        r.stateSize,
 	}
 	if j.kind == jobPlanned {

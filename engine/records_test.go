@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"testing"
 
@@ -171,9 +172,13 @@ func TestStepOrder(t *testing.T) {
 			t.Errorf("%s comes before %s", a, b)
 		}
 	}
+	var stack []string
+	if err := json.Unmarshal([]byte("["+string(r.stack)+"]"), &stack); err != nil || len(stack) != len(r.steps) {
+		t.Fatalf("a stack of %d: %v", len(stack), err)
+	}
 	for i := range r.steps {
-		if r.find(r.steps[i].ID) != i {
-			t.Errorf("step %d is found at %d", i, r.find(r.steps[i].ID))
+		if r.find(r.steps[i].ID) != i || stack[i] != r.steps[i].ID {
+			t.Errorf("step %d is found at %d, in the stack is %s", i, r.find(r.steps[i].ID), stack[i])
 		}
 	}
 }

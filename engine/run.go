@@ -123,10 +123,12 @@ type run struct {
 	// steps are not followed, since their call goes on.
 	steps    []Step
 	followed []bool
-	// Once there are many steps: the position of each by its id, and all positions in
-	// the order of ids, in which a call's body has them.
+	// Once there are many steps: the position of each by its id; all positions in the
+	// order of ids, in which a call's body has them; and the ids as JSON strings with
+	// commas between them.
 	index map[string]int
 	order []int32
+	stack []byte
 
 	// Volatile bookkeeping of the partition.
 	stored  bool // has a record in TableRun
@@ -186,6 +188,10 @@ func (r *run) indexStep(i int) {
 	r.index[id] = i
 	at, _ := slices.BinarySearchFunc(r.order, id, func(j int32, id string) int { return jcs.Compare(r.steps[j].ID, id) })
 	r.order = slices.Insert(r.order, at, int32(i))
+	if i > 0 {
+		r.stack = append(r.stack, ',')
+	}
+	r.stack = jcs.AppendString(r.stack, id)
 }
 
 // job returns the job with the given id, or nil. The pointer is valid until jobs

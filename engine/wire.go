@@ -154,9 +154,11 @@ type Call struct {
 	// rerun (`{"input":…}`), which are not part of the stack.
 	Steps  []Step
 	Inputs []Step
-	// Order has the positions of Steps in the canonical order of their ids. It is nil
-	// for few steps, whoever needs the order sorts them.
+	// Order has the positions of Steps in the canonical order of their ids, and Stack
+	// the ids in the order of Steps, as JSON strings with commas. Both are nil for few
+	// steps: then whoever needs them makes them.
 	Order  []int32
+	Stack  []byte
 	Defers []DeferRef
 	// Current is stack.current.
 	Current int

@@ -96,16 +96,24 @@ func appendCtx(dst []byte, c *engine.Call, useAPI bool) []byte {
 	dst = append(dst, `","stack":{"current":`...)
 	dst = strconv.AppendInt(dst, int64(c.Current), 10)
 	dst = append(dst, `,"stack":[`...)
+	dst = appendStack(dst, c)
+	// ctx.step_id names the function's only step, also in a targeted call.
+	dst = append(dst, `]},"step_id":"step","use_api":`...)
+	dst = strconv.AppendBool(dst, useAPI)
+	return append(dst, '}')
+}
+
+func appendStack(dst []byte, c *engine.Call) []byte {
+	if c.Stack != nil {
+		return append(dst, c.Stack...)
+	}
 	for i := range c.Steps {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = jcs.AppendString(dst, c.Steps[i].ID)
 	}
-	// ctx.step_id names the function's only step, also in a targeted call.
-	dst = append(dst, `]},"step_id":"step","use_api":`...)
-	dst = strconv.AppendBool(dst, useAPI)
-	return append(dst, '}')
+	return dst
 }
 
 // queueShard is the shard name that the reference appends to a job id.

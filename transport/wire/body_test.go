@@ -143,10 +143,15 @@ func testCall(steps int) *engine.Call {
 	return c
 }
 
-// ordered is testCall as the engine makes calls of long runs: it tells the order.
+// ordered is testCall as the engine makes calls of long runs: it tells the order, and
+// the stack.
 func ordered(c *engine.Call) *engine.Call {
 	for i := range c.Steps {
 		c.Order = append(c.Order, int32(i))
+		if i > 0 {
+			c.Stack = append(c.Stack, ',')
+		}
+		c.Stack = jcs.AppendString(c.Stack, c.Steps[i].ID)
 	}
 	slices.SortFunc(c.Order, func(a, b int32) int { return jcs.Compare(c.Steps[a].ID, c.Steps[b].ID) })
 	return c
