@@ -18,15 +18,15 @@ SEEDS   ?= 2000
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e figures microbench bench profile pgo clean
+.PHONY: help build run test deps format vet lint cross race cover simulate replay e2e microbench bench profile pgo clean
 .SHELLFLAGS = -o pipefail -c
 SHELL = bash
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
 
-build: ## build bin/ingot
-	@$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ingot ./cmd/ingot
+build: ## build bin/ingot and bin/loadgen
+	@$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
 run: build ## build and start the development server; ARGS="…" are its flags
 	@echo "Starting ./bin/ingot dev $(ARGS)"
@@ -36,7 +36,7 @@ run: build ## build and start the development server; ARGS="…" are its flags
 
 test: deps format vet lint cross race cover replay e2e ## install what the tests need, then run all of them
 
-deps: ## install what the tests need: Node.js, the SDKs
+deps: ## install what the tests need: Node.js, the SDKs, Redis
 	@.ci/deps
 
 format: ## check that the Go files are formatted
@@ -52,7 +52,7 @@ lint: ## staticcheck
 
 cross: ## compile for every supported system, without cgo
 	@for os in linux darwin windows; do for arch in amd64 arm64; do \
-	    GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/ingot || exit 1; echo "cross $$os/$$arch ok"; \
+	    GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/... || exit 1; echo "cross $$os/$$arch ok"; \
 	done; done
 
 # Tests that exceed the time limit hang: it prints where. The race detector needs cgo.
@@ -82,9 +82,6 @@ replay: ## play the recordings of the reference and compare
 e2e: ## the real SDKs, and kill -9 under load
 	@CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/e2e/...
 
-figures: ## measure latencies, throughput and memory on this machine
-	@$(GO) run ./internal/e2e/figures $(ARGS)
-
 microbench: ## benchmarks of every stage, recorded and compared; BENCH="regex" runs some, ARGS="…" are flags of ./benchmarks/micro
 	@test -x $(TOOLS)/benchstat || GOBIN=$(TOOLS) $(GO) install $(BENCHSTAT)
 	@$(GO) run ./benchmarks/micro $(if $(BENCH),-bench '$(BENCH)') $(ARGS)
@@ -93,11 +90,9 @@ bench: ## loadgen's standard workloads against the budgets; ONLY="ingest,flood",
 	@$(GO) run ./benchmarks/suite $(if $(ONLY),-only '$(ONLY)') $(ARGS)
 
 profile: build ## profiles of a loaded server, as tables and flame graphs; WORKLOAD=steps, ARGS="…" are flags of ./profiles
-	@$(GO) build -trimpath -o bin/loadgen ./cmd/loadgen
 	@$(GO) run ./profiles -workload $(or $(WORKLOAD),steps) $(ARGS)
 
 pgo: build ## record the profile that the compiler optimises bin/ingot with
-	@$(GO) build -trimpath -o bin/loadgen ./cmd/loadgen
 	@$(GO) run ./profiles -pgo cmd/ingot/default.pgo $(ARGS)
 
 clean: ## remove what was built

@@ -38,9 +38,9 @@ func TestResultSurvivesJSON(t *testing.T) {
 func TestUnmarshalRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{`:                                       "reading a result",
-		`{"schema":99}`:                           "schema is 99",
-		`{}`:                                      "schema is 0",
+		`{`:             "reading a result",
+		`{"schema":99}`: "schema is 99",
+		`{}`:            "schema is 0",
 		`{"schema":1,"latency":{"x":{"hdr":""}}}`: "histogram",
 	} {
 		if _, err := Unmarshal([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {

@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"sort"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -191,13 +190,4 @@ func Reply(ctx *fasthttp.RequestCtx, status int, body []byte) {
 	ctx.Response.Header.Set("X-Inngest-SDK", SDK)
 	ctx.Response.Header.Set("X-Inngest-Req-Version", "2")
 	ctx.SetBody(body)
-}
-
-// Quantile returns the q-quantile (0 to 1) of d, which it sorts.
-func Quantile(d []time.Duration, q float64) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	sort.Slice(d, func(i, j int) bool { return d[i] < d[j] })
-	return d[min(len(d)-1, int(q*float64(len(d))))]
 }
