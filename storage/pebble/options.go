@@ -17,7 +17,7 @@ const (
 	DefaultMaxLogBytes        = 8 << 30
 	DefaultMinFreeBytes       = 256 << 20
 	MaxInterval               = time.Minute
-	memtableBytes             = 16 << 20
+	memtableBytes             = 32 << 20
 	memtablesMax              = 4 // queued for a flush, before writes wait
 	inflightMax               = 8 // commits of a partition that wait for their sync
 	trimDelay                 = time.Second
