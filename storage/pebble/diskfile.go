@@ -64,10 +64,15 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// extension is how much a log file grows at a time.
-const extension = 256 << 10
+// extension is how much a log file grows at a time, piece how much of that is
+// written at once: of larger pieces the page cache makes large folios, and accounts
+// the whole of one for each small write to it.
+const (
+	extension = 256 << 10
+	piece     = 4 << 10
+)
 
-var zeros [extension]byte
+var zeros [piece]byte
 
 // extend notes n written bytes, and has the file exist some way ahead of them. A
 // sync after a write that made the file longer has to write its inode as well, and
@@ -77,8 +82,14 @@ func (f *diskFile) extend(n int) {
 	if f.offset += int64(n); f.offset <= f.size {
 		return
 	}
-	ahead, _ := f.File.WriteAt(zeros[:], f.offset) // without it, syncs are only slower
-	f.size = f.offset + int64(ahead)
+	f.size = f.offset
+	for f.size < f.offset+extension {
+		written, err := f.File.WriteAt(zeros[:], f.size)
+		f.size += int64(written)
+		if err != nil {
+			return // without it, syncs are only slower
+		}
+	}
 }
 
 // Preallocate is no more than a hint.
