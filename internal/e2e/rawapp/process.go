@@ -29,13 +29,14 @@ type Process struct {
 	log  tail
 }
 
-// Build compiles the server into dir and returns the binary's path.
+// Build compiles the server into dir and returns the binary's path. It leaves out the
+// profile for the compiler, with which everything below would be compiled once more.
 func Build(ctx context.Context, dir string) (string, error) {
 	bin := filepath.Join(dir, "ingot")
 	if runtime.GOOS == "windows" {
 		bin += ".exe"
 	}
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "ingot/cmd/ingot").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-pgo=off", "-o", bin, "ingot/cmd/ingot").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building the server: %w\n%s", err, out)
 	}
