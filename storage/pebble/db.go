@@ -64,6 +64,7 @@ func Open(dir string, o Options) (*DB, error) {
 	s.fs = newDiskFS(o.FS, dir, o.Sync.interval, func(err error) {
 		s.logger.Error("storage has failed: no event or step is accepted until the server is restarted", "error", err)
 	})
+	s.fs.extend = o.extend
 	if err := s.open(o); err != nil {
 		return nil, errors.Join(err, s.shut())
 	}

@@ -83,7 +83,7 @@ func (f *diskFile) extend(n int) {
 		return
 	}
 	f.size = f.offset
-	for f.size < f.offset+extension {
+	for f.size < f.offset+f.fs.extend {
 		written, err := f.File.WriteAt(zeros[:], f.size)
 		f.size += int64(written)
 		if err != nil {

@@ -33,6 +33,7 @@ type diskFS struct {
 	dir      string
 	onFailed func(error) // called once
 	interval time.Duration
+	extend   int64 // by how much log files grow at a time
 
 	frozen   atomic.Pointer[failure]
 	memory   *vfs.MemFS    // files created since the freeze

@@ -69,7 +69,8 @@ type Options struct {
 	// nil means slog.Default().
 	Logger *slog.Logger
 
-	tune func(*pebble.Options) // lets tests have small memtables
+	tune   func(*pebble.Options) // lets tests have small memtables
+	extend int64                 // and small log files; 0 means extension
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -84,6 +85,7 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.CacheBytes, DefaultCacheBytes)
 	set(&o.MaxLogBytes, DefaultMaxLogBytes)
 	set(&o.MinFreeBytes, DefaultMinFreeBytes)
+	set(&o.extend, extension)
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
