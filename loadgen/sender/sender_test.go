@@ -131,9 +131,15 @@ func TestDoAllocatesNothing(t *testing.T) {
 		}
 	}
 	post()
-	if n := testing.AllocsPerRun(200, post); n > 0 && !raceEnabled {
-		t.Errorf("%g allocations per request", n)
+	// The server, and whatever else runs in this process, allocates too, now and then:
+	// that can only add to what is counted, so one count of none is proof.
+	var n float64
+	for range 10 {
+		if n = testing.AllocsPerRun(200, post); n == 0 || raceEnabled {
+			return
+		}
 	}
+	t.Errorf("%g allocations per request", n)
 }
 
 func TestResponses(t *testing.T) {
