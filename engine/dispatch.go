@@ -112,8 +112,11 @@ func (p *partition) mayCall(planned int) bool {
 	return len(p.calls)+planned < p.set.maxInFlight && (p.callBytes < maxCallBytes || len(p.calls) == 0)
 }
 
-// maxPicked bounds how many runs are picked, and read from the store, at once.
-const maxPicked = 64
+// Bounds of the runs that are picked, and read from the store, at once.
+const (
+	maxPicked      = 64
+	maxPickedBytes = 8 << 20
+)
 
 // picked is a run whose turn has come.
 type picked struct {
@@ -131,6 +134,11 @@ func (p *partition) dispatch() {
 		p.loadPicked()
 		for _, k := range p.picks {
 			k.q.picked--
+			if !p.mayCall(0) { // the calls before it hold much memory
+				k.q.add(k.e)
+				p.turn(k.q)
+				continue
+			}
 			r := p.load(k.e.run)
 			if r == nil {
 				p.batch.Delete(TableReady, readyKey(p.key[:0], k.q.id, k.e.score, k.e.run))
@@ -171,7 +179,8 @@ func (p *partition) pick() bool {
 }
 
 // loadPicked reads the picked runs that are not in memory, in the order of their
-// keys. Those that do not exist are looked for once more when their turn comes.
+// keys, up to a bound of memory. The others, and those that do not exist, are looked
+// for once more when their turn comes.
 func (p *partition) loadPicked() {
 	p.absent = p.absent[:0]
 	for i := range p.picks {
@@ -184,7 +193,15 @@ func (p *partition) loadPicked() {
 	}
 	slices.SortFunc(p.absent, bytes.Compare)
 	p.absent = slices.CompactFunc(p.absent, bytes.Equal)
-	p.check(p.store.Get(TableRun, p.absent, func(i int, v []byte) { p.stored(ulid.ULID(p.absent[i]), v) }))
+	var held int64
+	p.check(p.store.Get(TableRun, p.absent, func(i int, v []byte) {
+		if held > maxPickedBytes {
+			return
+		}
+		if r := p.stored(ulid.ULID(p.absent[i]), v); r != nil {
+			held += r.stateSize + int64(size(r.events))
+		}
+	}))
 }
 
 // onlyPages reports whether every queue in the round waits for its page.

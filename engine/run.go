@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"ingot/internal/ids"
@@ -386,7 +387,11 @@ func decodeRun(id ulid.ULID, b []byte) (*run, error) {
 	r.nextJob = uint32(d.uint())
 	r.redrives = int(d.uint())
 	r.maxAttempts = int(d.uint())
-	r.saved = int(d.uint())
+	saved := d.uint()
+	if saved > math.MaxInt32 {
+		d.fail()
+	}
+	r.saved = int(saved)
 	r.pending = d.strs()
 	r.correlations = d.strs()
 	n := d.count(8)

@@ -128,7 +128,7 @@ func (p *partition) stored(id ulid.ULID, record []byte) *run {
 // the record.
 func (p *partition) loadSteps(r *run) (bad error) {
 	inline, followed := r.steps, r.followed
-	r.steps, r.followed = make([]Step, 0, r.saved+len(inline)+1), nil
+	r.steps, r.followed = make([]Step, 0, min(r.saved, maxSteps)+len(inline)+1), nil
 	r.index, r.order, r.stack = nil, nil, nil
 	p.check(p.store.Scan(TableStep, r.id[:], prefixEnd(r.id[:]), func(_, v []byte) bool {
 		s, followed, err := decodeStep(v)
