@@ -222,7 +222,7 @@ func TestForeignDirectories(t *testing.T) {
 		name, want string
 		prepare    func(*pebble.DB) error
 	}{
-		{"newer", "written by a newer version of Ingot (format 2, this version reads up to 1): run that version", set(string(keyFormat), `{"version":2,"partitions":4,"what":"else"}`)},
+		{"newer", "written by a newer version of Ingot (format 3, this version reads up to 2): run that version", set(string(keyFormat), `{"version":3,"partitions":4,"what":"else"}`)},
 		{"other database", "holds a database of something else", set("hello", "world")},
 		{"no number", "invalid character", set(string(keyFormat), `x`)},
 		{"no partitions", "version 1 with 0 partitions is not valid", set(string(keyFormat), `{"version":1}`)},
@@ -262,6 +262,33 @@ func TestForeignDirectories(t *testing.T) {
 				_ = lock.Close()
 			}
 		})
+	}
+}
+
+// TestOlderFormat opens a directory of version 1: it is one of this version then, so
+// that an older program refuses it, and keeps the rest of its record.
+func TestOlderFormat(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	db, err := pebble.Open("data", &pebble.Options{FS: fs, Logger: &logger{quiet, nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Set(keyFormat, []byte(`{"version":1,"partitions":7,"platform":"x"}`), pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s := mustOpen(t, "data", memOptions(fs))
+		value, closer, err := s.db.Get(keyFormat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(value); !strings.Contains(text, `"version":2`) || !strings.Contains(text, `"platform":"x"`) || s.Partitions() != 7 {
+			t.Errorf("the format is %s, with %d partitions", text, s.Partitions())
+		}
+		if err := errors.Join(closer.Close(), s.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

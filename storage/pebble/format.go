@@ -11,10 +11,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// formatVersion is the version of the key space and of the values that this
-// package owns. A store of a lower version is upgraded when it is opened; one of a
-// higher version is refused. There has been no other version yet.
-const formatVersion = 1
+// formatVersion is the version of the directory: of the key space, and of what the
+// engine writes into it. A store of a lower version is upgraded when it is opened; one
+// of a higher version is refused, since a program that cannot read runs would forget
+// them. Since version 2, records of runs hold small events and steps; older records
+// are read as they are.
+const formatVersion = 2
 
 // pebbleFormat is the version of Pebble's files, chosen below the newest because
 // of SyncInterval: from FormatWALSyncChunks on, Pebble notes in its log how far
@@ -56,7 +58,22 @@ func loadFormat(db *pebble.DB, dir string, partitions int) (format, error) {
 	if f.Version < 1 || f.Partitions < 1 || f.Partitions > MaxPartitions {
 		return format{}, fmt.Errorf("read the format of %s: version %d with %d partitions is not valid", dir, f.Version, f.Partitions)
 	}
-	return f, nil
+	if f.Version == formatVersion {
+		return f, nil
+	}
+	f.Version = formatVersion
+	return f, writeFormat(db, dir, f)
+}
+
+func writeFormat(db *pebble.DB, dir string, f format) error {
+	value, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if err := db.Set(keyFormat, value, pebble.Sync); err != nil {
+		return fmt.Errorf("write the format of %s: %w", dir, err)
+	}
+	return nil
 }
 
 // createFormat makes an empty database a store. A database without format record
@@ -79,14 +96,7 @@ func createFormat(db *pebble.DB, dir string, partitions int) (format, error) {
 		Created:    time.Now().UTC().Truncate(time.Second),
 		Platform:   runtime.GOOS + "/" + runtime.GOARCH,
 	}
-	value, err := json.Marshal(f)
-	if err != nil {
-		return format{}, err
-	}
-	if err := db.Set(keyFormat, value, pebble.Sync); err != nil {
-		return format{}, fmt.Errorf("create the store in %s: %w", dir, err)
-	}
-	return f, nil
+	return f, writeFormat(db, dir, f)
 }
 
 // createDir creates dir and the directories above it that are missing, durably.
