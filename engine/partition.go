@@ -128,6 +128,8 @@ type partition struct {
 	crons  cronTable
 	waits  *waitIndex
 	calls  map[CallRef]callInfo
+	// keptBytes is what the queued runs in memory take.
+	keptBytes int64
 	// callBytes is the state that the calls under way hold in memory.
 	callBytes int64
 	cursors   []uint64 // by log: 0 is the WAL, i+1 partition i
@@ -172,7 +174,9 @@ const (
 	maxTimersPerRound = 1024
 	// maxCallBytes bounds the state that a partition's calls hold in memory, and
 	// maxUnackedBytes its messages that are not delivered yet.
-	maxCallBytes    = 128 << 20
+	maxCallBytes = 128 << 20
+	// maxKeptBytes bounds the queued runs that are kept in memory.
+	maxKeptBytes    = 16 << 20
 	maxUnackedBytes = 64 << 20
 	maxWait         = 366 * 24 * time.Hour
 	defaultWait     = 365 * 24 * time.Hour
@@ -218,10 +222,21 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 }
 
 // committed forgets runs that have nothing to do; their records are readable now.
+// Those whose turn will come are kept as far as memory allows, which saves reading
+// them back.
 func (p *partition) committed() {
 	for i, r := range p.touched {
 		r.touched = false
-		if r.ended || !r.inFlight() {
+		p.keptBytes -= r.kept
+		r.kept = 0
+		switch {
+		case r.ended:
+			delete(p.runs, r.id)
+		case r.inFlight():
+		case r.queued && p.keptBytes < maxKeptBytes:
+			r.kept = r.memory()
+			p.keptBytes += r.kept
+		default:
 			delete(p.runs, r.id)
 		}
 		p.touched[i] = nil

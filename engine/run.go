@@ -138,7 +138,13 @@ type run struct {
 	queued  bool // is in the function's in-memory window
 	touched bool // is on the partition's list of changed runs
 	ended   bool
-	saved   int // steps that have a key in TableStep; the others are in the run's record
+	kept    int64 // what the partition counts for it among the queued runs in memory
+	saved   int   // steps that have a key in TableStep; the others are in the run's record
+}
+
+// memory is about what the run takes in memory, in bytes.
+func (r *run) memory() int64 {
+	return 512 + int64(size(r.events)) + int64(unsavedSize(r)) + r.stateSize + 192*int64(len(r.jobs))
 }
 
 // indexFrom is the number of steps from which a map beats a scan.

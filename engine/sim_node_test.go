@@ -182,14 +182,16 @@ func Leftovers(s Store) []string {
 // InMemory counts what a node still holds of runs.
 func (n *SimNode) InMemory() string {
 	runs, calls, waits := 0, 0, len(n.e.names.counts)
+	var kept int64
 	for _, w := range n.e.workers {
 		runs += len(w.p.runs)
+		kept += w.p.keptBytes
 		calls += len(w.p.calls)
 	}
-	if runs+calls+waits == 0 {
+	if runs+calls+waits == 0 && kept == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d runs, %d calls, %d names waited for", runs, calls, waits)
+	return fmt.Sprintf("%d runs, %d bytes of queued runs, %d calls, %d names waited for", runs, kept, calls, waits)
 }
 
 // SetLimits overrides limits of the function with that slug (its id being derived from it).
