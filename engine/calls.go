@@ -58,12 +58,18 @@ func (p *partition) start(r *run, fn *function.Function) {
 	if fn.Timeouts.Finish > 0 {
 		p.addJob(r, job{kind: jobFinishTimeout, state: jobTimed, due: p.now + fn.Timeouts.Finish.Milliseconds()})
 	}
+	if r.limits != nil {
+		r.limits.lane = laneOf(r.limits.keys, false)
+	}
 	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
 }
 
 // call dispatches a ready job; its effect leaves with the commit.
-func (p *partition) call(q *fnQueue, r *run, id uint32) {
+func (p *partition) call(l *lane, r *run, id uint32) {
 	fn := p.fn(r)
+	for _, g := range l.gates {
+		p.take(g, r)
+	}
 	if r.startedAt == 0 {
 		p.start(r, fn)
 	}
@@ -73,13 +79,13 @@ func (p *partition) call(q *fnQueue, r *run, id uint32) {
 		j.gen++
 	}
 	ref := CallRef{Partition: p.id, RunID: r.id, Job: j.id, Generation: j.gen}
-	info := callInfo{fn: r.fn, bytes: r.stateSize}
+	info := callInfo{fn: r.fn, bytes: r.stateSize, gates: l.gates}
 	for _, ev := range r.events {
 		info.bytes += int64(len(ev))
 	}
 	p.calls[ref] = info
 	p.callBytes += info.bytes
-	q.inFlight++
+	l.q.inFlight++
 	if j.kind == jobGateway {
 		p.out.gateways = append(p.out.gateways, &GatewayCall{Ref: ref, FnID: r.fn, AI: j.ai, StepID: j.step, Opts: j.opts})
 		return
@@ -129,6 +135,11 @@ func (p *partition) answered(ref CallRef) (*run, *job) {
 	p.callBytes -= info.bytes
 	q := p.queue(info.fn)
 	q.inFlight--
+	for _, g := range info.gates {
+		if g.kind == flowConcurrency {
+			p.give(g)
+		}
+	}
 	p.turn(q)
 	r := p.runs[ref.RunID]
 	if r == nil || r.ended {
@@ -181,7 +192,7 @@ func (p *partition) retry(r *run, j *job, at int64) {
 	j.state = jobTimed
 	j.due = at
 	p.touch(r)
-	p.schedule(r, at, j.id)
+	p.schedule(r.id, at, j.id)
 }
 
 // gatewayResult takes the outcome of an HTTP request made for a step: the memo,

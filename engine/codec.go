@@ -79,6 +79,16 @@ func (d *decoder) int() int64 {
 	return v
 }
 
+func (d *decoder) uint64() uint64 {
+	if len(d.b) < 8 {
+		d.fail()
+		return 0
+	}
+	v := binary.BigEndian.Uint64(d.b)
+	d.b = d.b[8:]
+	return v
+}
+
 func (d *decoder) id() (v [16]byte) {
 	if len(d.b) < 16 {
 		d.fail()
@@ -161,6 +171,14 @@ func jobKey(dst []byte, run ulid.ULID, job uint32) []byte {
 
 func readyKey(dst []byte, fn ids.UUID, score int64, run ulid.ULID) []byte {
 	dst = append(dst, fn[:]...)
+	dst = appendUint64(dst, sortable(score))
+	return append(dst, run[:]...)
+}
+
+// laneKey is readyKey of a lane; the zero lane's is in TableReady.
+func laneKey(dst []byte, fn ids.UUID, lane laneID, score int64, run ulid.ULID) []byte {
+	dst = append(dst, fn[:]...)
+	dst = append(dst, lane[:]...)
 	dst = appendUint64(dst, sortable(score))
 	return append(dst, run[:]...)
 }

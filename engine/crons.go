@@ -167,5 +167,24 @@ func (p *partition) fireCron(e *cronEntry) {
 	} else {
 		p.outbox.add(&Lifecycle{Kind: InternalEvent, At: p.now, Payload: eventRecord(ev)})
 	}
-	p.newRun(deriveRunID(p.now, e.fn.ID, id[:]), e.fn, [][]byte{ev.AppendJSON(nil)}, p.now)
+	p.fired(e.fn, ev)
+}
+
+// fired starts a schedule's run. Limits hold for it as for events; a paused function
+// does not gather the times that pass.
+func (p *partition) fired(fn *function.Function, ev *event.Event) {
+	re := &routedEvent{Event: *ev, json: ev.AppendJSON(nil)}
+	q := p.queue(fn.ID)
+	switch {
+	case q.draining:
+		p.skip(fn, ev.InternalID, SkipDraining)
+	case q.paused:
+		p.skip(fn, ev.InternalID, SkipPaused)
+	case fn.RateLimit != nil && !p.admit(fn, re.json):
+		p.skip(fn, ev.InternalID, SkipRateLimit)
+	case fn.Debounce != nil:
+		p.debounce(fn, re)
+	default:
+		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, ev.InternalID[:]), events: [][]byte{re.json}, source: ev.InternalID})
+	}
 }

@@ -11,21 +11,32 @@ import (
 
 // When jobs run: timers that come due, and the ready queues in turn.
 
-// enqueue puts a run with a ready job into its function's queue.
+// enqueue puts a run with a ready job into its lane.
 func (p *partition) enqueue(r *run) {
 	if r.queued {
 		return
 	}
-	r.queued = true
 	q := p.queue(r.fn)
-	q.add(readyEntry{score: r.score, run: r.id})
-	p.turn(q)
+	l := &q.zero
+	start := r.startedAt == 0 && limitsStarts(q.fn)
+	if start || r.limits != nil {
+		lim := r.limited()
+		lim.lane = laneOf(lim.keys, start)
+		if l = p.lane(q, lim.lane, lim.keys, start); l == nil {
+			return // it waits in the store
+		}
+	}
+	r.queued = true
+	l.add(readyEntry{score: r.score, run: r.id})
+	p.advance(l)
 }
 
 func (p *partition) queue(fn ids.UUID) *fnQueue {
 	q := p.queues[fn]
 	if q == nil {
-		q = &fnQueue{window: window[readyEntry]{size: p.set.readyWindow}, id: fn, limit: ownLimit(p.snapshot.ByID[fn])}
+		def := p.snapshot.ByID[fn]
+		q = &fnQueue{id: fn, fn: def, limit: ownLimit(def)}
+		q.zero = lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, known: true}
 		p.queues[fn] = q
 		p.order = append(p.order, q)
 	}
@@ -34,7 +45,7 @@ func (p *partition) queue(fn ids.UUID) *fnQueue {
 
 // turn gives a queue its place in the round if it has work and capacity.
 func (p *partition) turn(q *fnQueue) {
-	if !q.turning && !q.empty() && q.hasCapacity() {
+	if !q.turning && q.hasTurns() && q.hasCapacity() {
 		q.turning = true
 		p.round = append(p.round, q)
 	}
@@ -53,6 +64,11 @@ func (p *partition) fireTimers() {
 			return
 		}
 		t := p.timers.pop()
+		if t.job == pendingJob {
+			p.batch.Delete(TableTimer, timerKey(p.key[:0], t.due, t.run, t.job))
+			p.pendingDue(t)
+			continue
+		}
 		r := p.load(t.run)
 		if r == nil {
 			// The run is gone, and its timer with it; a damaged one must not come back
@@ -103,6 +119,7 @@ var jsonNull = []byte("null")
 type callInfo struct {
 	fn    ids.UUID
 	bytes int64
+	gates []*gate
 }
 
 // mayCall reports whether one more call, besides so many that are about to be made,
@@ -120,12 +137,13 @@ const (
 
 // picked is a run whose turn has come.
 type picked struct {
-	q *fnQueue
+	l *lane
 	e readyEntry
 }
 
-// dispatch starts calls: functions in turn, one run of each at a time. Runs are
-// picked some at a time, so that those that are not in memory are read together.
+// dispatch starts calls: functions in turn, lanes of a function in turn, one run of
+// each at a time. Runs are picked some at a time, so that those that are not in memory
+// are read together.
 func (p *partition) dispatch() {
 	if p.sent-p.acked > uint64(p.set.maxUndelivered) || p.unackedBytes > maxUnackedBytes || p.set.draining.Load() {
 		return // turned again when messages are delivered, since that is a command
@@ -133,20 +151,7 @@ func (p *partition) dispatch() {
 	for p.pick() {
 		p.loadPicked()
 		for _, k := range p.picks {
-			k.q.picked--
-			if !p.mayCall(0) { // the calls before it hold much memory
-				k.q.add(k.e)
-				p.turn(k.q)
-				continue
-			}
-			r := p.load(k.e.run)
-			if r == nil {
-				p.batch.Delete(TableReady, readyKey(p.key[:0], k.q.id, k.e.score, k.e.run))
-			} else {
-				r.queued = false
-				p.dispatchRun(k.q, r)
-			}
-			p.turn(k.q) // the capacity that was kept for it may be left
+			p.settle(k)
 		}
 	}
 }
@@ -157,25 +162,51 @@ func (p *partition) pick() bool {
 	p.picks = p.picks[:0]
 	for len(p.round) > 0 && len(p.picks) < maxPicked && p.mayCall(len(p.picks)) {
 		q := p.round[0]
-		if len(q.heap) == 0 || !q.hasCapacity() {
+		var l *lane
+		if q.hasCapacity() {
+			l = p.next(q)
+		}
+		if l == nil {
 			p.round = p.round[1:]
 			q.turning = false
-			if q.needsPage() && q.hasCapacity() {
-				// The page is read at the beginning of the next round.
-				q.turning = true
-				p.round = append(p.round, q)
-				if p.onlyPages() {
-					p.more = true
-					break
-				}
-			}
 			continue
 		}
 		p.round = append(p.round[1:], q)
-		q.picked++
-		p.picks = append(p.picks, picked{q, q.pop()})
+		p.picks = append(p.picks, picked{l, l.pop()})
+		l.reserve(1)
+		p.advance(l)
 	}
 	return len(p.picks) > 0
+}
+
+// reserve keeps room for n more calls of the lane; a negative n gives it back.
+func (l *lane) reserve(n int) {
+	l.picked += n
+	l.q.picked += n
+	for _, g := range l.gates {
+		g.picked += n
+	}
+}
+
+// settle calls a picked run, or gives back what was kept for it.
+func (p *partition) settle(k picked) {
+	l := k.l
+	l.reserve(-1)
+	switch r := p.load(k.e.run); {
+	case !p.mayCall(0): // the calls before it hold much memory
+		l.add(k.e)
+	case r == nil:
+		p.batch.Delete(p.readyKey(l.q.id, l.id, k.e.score, k.e.run))
+	default:
+		r.queued = false
+		p.dispatchRun(l, r)
+	}
+	for _, g := range l.gates {
+		p.open(g) // room that was kept for it may be left
+	}
+	p.advance(l)
+	p.dropLane(l)
+	p.turn(l.q)
 }
 
 // loadPicked reads the picked runs that are not in memory, in the order of their
@@ -204,29 +235,34 @@ func (p *partition) loadPicked() {
 	}))
 }
 
-// onlyPages reports whether every queue in the round waits for its page.
-func (p *partition) onlyPages() bool {
-	for _, q := range p.round {
-		if !q.needsPage() {
-			return false
-		}
-	}
-	return true
-}
-
 // dispatchRun starts the ready jobs of one run while there is capacity.
-func (p *partition) dispatchRun(q *fnQueue, r *run) {
+func (p *partition) dispatchRun(l *lane, r *run) {
 	for i := 0; i < len(r.jobs); i++ {
 		if r.jobs[i].state != jobReady {
 			continue
 		}
-		if !q.hasCapacity() || !p.mayCall(0) {
+		if !l.q.hasCapacity() || !p.mayCall(0) || !l.open(p.now) {
 			p.enqueue(r)
+			return
+		}
+		if p.misplaced(l, r) {
+			p.enqueue(r)
+			p.touch(r) // its entry moves too
 			return
 		}
 		if !p.mayRun(r) {
 			return // ended
 		}
-		p.call(q, r, r.jobs[i].id)
+		p.call(l, r, r.jobs[i].id)
 	}
+}
+
+// open reports whether the lane's gates let one more call pass.
+func (l *lane) open(now int64) bool {
+	for _, g := range l.gates {
+		if g.room(now) <= g.picked {
+			return false
+		}
+	}
+	return true
 }

@@ -63,8 +63,10 @@ func (p *partition) delete(r *run) {
 	p.ended.add(r.id)
 	p.touch(r)
 	if r.indexed {
-		p.batch.Delete(TableReady, readyKey(p.key[:0], r.fn, r.score, r.id))
+		p.batch.Delete(p.readyKey(r.fn, r.lane, r.score, r.id))
 	}
+	p.unlock(r)
+	p.leaveRun(r)
 	if !r.stored {
 		return
 	}

@@ -24,8 +24,21 @@ const (
 	StepWaiting   LifecycleKind = 12
 	StepInvoking  LifecycleKind = 13
 	StepTimedOut  LifecycleKind = 14
-	EventSkipped  LifecycleKind = 15 // an event started no run; Name is the reason
+	EventSkipped  LifecycleKind = 15 // an event started no run; Run is its id, Name the reason
 	InternalEvent LifecycleKind = 16 // Payload is the event's record
+	EventPending  LifecycleKind = 17 // an event waits for its run; Run is its id, Name the reason
+)
+
+// Reasons why an event starts no run, or none yet.
+const (
+	SkipIdempotency = "idempotency"
+	SkipRateLimit   = "rate limit"
+	SkipDebounce    = "debounce"
+	SkipBatch       = "batch"
+	SkipSingleton   = "singleton"
+	SkipDraining    = "draining"
+	SkipPaused      = "paused"
+	SkipNoFunction  = "function not registered"
 )
 
 // Lifecycle is one record of the outbox, for the read model.

@@ -123,11 +123,25 @@ type partition struct {
 	queues map[ids.UUID]*fnQueue
 	order  []*fnQueue // all queues, oldest first
 	// round holds the queues that have work and capacity, in turn.
-	round  []*fnQueue
-	timers timerQueue
-	crons  cronTable
-	waits  *waitIndex
-	calls  map[CallRef]callInfo
+	round []*fnQueue
+	// dry are lanes that wait for their next page, spilled functions with lanes that are
+	// in the store only; lanes counts those in memory, without the zero lanes.
+	dry     []*lane
+	spilled []*fnQueue
+	lanes   int
+	gates   map[gateKey]*gate
+	// throttled are the throttles at which lanes wait.
+	throttled gateHeap
+	// flows are keys' states in memory; sweepAt is when states without effect are looked
+	// for, unix ms, 0 if there are none, and swept where the search goes on.
+	flows      map[flowID]*flow
+	dirtyFlows []*flow
+	sweepAt    int64
+	swept      []byte
+	timers     timerQueue
+	crons      cronTable
+	waits      *waitIndex
+	calls      map[CallRef]callInfo
 	// keptBytes is what the queued runs in memory take.
 	keptBytes int64
 	// callBytes is the state that the calls under way hold in memory.
@@ -198,6 +212,8 @@ func newPartition(id int, set *settings, store PartitionStore, names *waitNames,
 		outputs:  map[ulid.ULID][]*request{},
 		claims:   map[string]*claim{},
 		deduped:  map[string]struct{}{},
+		gates:    map[gateKey]*gate{},
+		flows:    map[flowID]*flow{},
 		outbox:   outbox{enabled: set.history, max: set.historyBytes},
 	}
 }
@@ -216,6 +232,8 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 	p.fireTimers()
 	p.fireCrons()
 	p.expire()
+	p.sweep()
+	p.openThrottles()
 	p.dispatch()
 	p.flush()
 	return p.batch, p.out, p.err
@@ -244,16 +262,17 @@ func (p *partition) committed() {
 	p.touched = p.touched[:0]
 	clear(p.claims)
 	clear(p.deduped)
+	p.forgetFlows()
 }
 
 // wake returns when the partition must run again without a command: at once
 // (true), or at the given time (0: never).
 func (p *partition) wake() (bool, int64) {
-	if p.more || p.timers.needsPage() {
+	if p.more || p.timers.needsPage() || p.lanesToFind() {
 		return true, 0
 	}
 	at := p.crons.next()
-	for _, t := range [...]int64{p.timerDue(), p.expireAt} {
+	for _, t := range [...]int64{p.timerDue(), p.expireAt, p.sweepAt, p.throttleDue()} {
 		if t != 0 && (at == 0 || t < at) {
 			at = t
 		}
@@ -274,11 +293,7 @@ func (p *partition) page() {
 	if p.timers.needsPage() {
 		p.check(p.timers.page(p.store))
 	}
-	for _, q := range p.round {
-		if q.needsPage() {
-			p.check(q.page(p.store))
-		}
-	}
+	p.pageLanes()
 }
 
 func (p *partition) check(err error) {
@@ -320,14 +335,29 @@ func (p *partition) command(c *command) {
 func (p *partition) configure(s *Snapshot) {
 	p.snapshot = s
 	for _, q := range p.order {
-		q.limit = ownLimit(s.ByID[q.id])
-		p.turn(q)
+		p.reconfigure(q, s.ByID[q.id])
 	}
 	p.configureCrons()
 }
 
-// ownLimit is the function's concurrency limit without key; 0 is none. Limits
-// with keys and wider scopes belong to flow control.
+// reconfigure gives a queue its function's current limits.
+func (p *partition) reconfigure(q *fnQueue, fn *function.Function) {
+	if q.fn != fn {
+		q.fn, q.limit = fn, ownLimit(fn)
+		for _, l := range q.lanes {
+			if l.known {
+				p.setGates(l, l.keys, l.start)
+			}
+			if l.blocked != nil {
+				p.unblock(l)
+			}
+		}
+	}
+	p.turn(q)
+}
+
+// ownLimit is the function's concurrency limit without key; 0 is none. Limits with
+// keys are gates.
 func ownLimit(fn *function.Function) int {
 	if fn == nil {
 		return 0
@@ -368,6 +398,7 @@ func (p *partition) flush() {
 	for _, r := range p.touched {
 		p.save(r)
 	}
+	p.flushFlows()
 	if p.dirtyCursors {
 		p.dirtyCursors = false
 		e := encoder{b: p.enc.b[:0]}

@@ -3,12 +3,22 @@ package engine
 import (
 	"encoding/binary"
 
+	"ingot/engine/function"
 	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
 )
 
-// readyEntry is a run of a function that has work.
+// Ready queues: which runs have work, in what order they get it.
+//
+// A function's queue consists of lanes. Runs with the same values of the function's
+// key expressions share a lane; first calls have lanes of their own where a throttle
+// or run limit holds them back. Functions take turns, and the lanes of a function
+// take turns, so that neither a function nor a key with a long backlog holds up the
+// others. Within a lane runs go by score. A function without keyed limits has one
+// lane, the zero lane.
+
+// readyEntry is a run of a lane that has work.
 type readyEntry struct {
 	score int64
 	run   ulid.ULID
@@ -22,14 +32,44 @@ func (a readyEntry) less(b readyEntry) bool {
 	return a.run.Compare(b.run) < 0
 }
 
-// readyWindow is how many entries of a function's backlog are kept in memory.
+// readyWindow is how many entries of a lane's backlog are kept in memory.
 const readyWindow = 1024
 
-// fnQueue is one function's ready queue: the first part of its entries in
-// TableReady, ordered by score.
-type fnQueue struct {
+// lane is one line of a function's runs: the first part of its entries in the store,
+// ordered by score.
+type lane struct {
 	window[readyEntry]
+	q  *fnQueue
+	id laneID
+	// gates are what a call of the lane's runs has to pass, besides the function's own
+	// limit; nil until known is set.
+	gates []*gate
+	keys  []limitKey
+	// start says that the lane is one of first calls.
+	start bool
+	known bool
+	// picked counts its runs that are about to be called.
+	picked int
+	state  laneState
+	// blocked is the gate that the lane waits at, ticket the one that has let it look.
+	blocked, ticket *gate
+}
+
+// laneState is where a lane is in its function's queue.
+type laneState uint8
+
+const (
+	laneIdle    laneState = iota // has nothing in memory or in the store
+	laneTurning                  // in its function's round
+	laneBlocked                  // waits at a gate
+	laneDry                      // waits for its next page
+)
+
+// fnQueue is one function's ready queue.
+type fnQueue struct {
 	id ids.UUID
+	// fn is nil if the catalog does not have it.
+	fn *function.Function
 	// limit is the function's own concurrency limit; 0 is none. inFlight counts
 	// calls under way.
 	limit    int
@@ -38,24 +78,258 @@ type fnQueue struct {
 	picked int
 	// turning says that the queue is in the partition's round.
 	turning bool
+	// paused and draining are what an operator has set.
+	paused, draining bool
+
+	zero  lane
+	lanes map[laneID]*lane // all others
+	// rounds are the lanes with work that may go on: first those of runs that go on,
+	// then those of first calls.
+	rounds [2][]*lane
+	// spilled says that lanes may be in the store that are not in memory; cursor is
+	// where the search for them goes on, refused that some were left out meanwhile.
+	spilled bool
+	refused bool
+	cursor  laneID
 }
 
-func (q *fnQueue) hasCapacity() bool { return q.limit <= 0 || q.inFlight+q.picked < q.limit }
+func (q *fnQueue) hasCapacity() bool {
+	return !q.paused && (q.limit <= 0 || q.inFlight+q.picked < q.limit)
+}
+
+func (q *fnQueue) hasTurns() bool { return len(q.rounds[0])+len(q.rounds[1]) > 0 }
+
+// lane returns a lane of the queue; it is made if there is none. It is nil if the
+// partition has as many as it may: its entries then wait in the store.
+func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *lane {
+	if id == (laneID{}) {
+		return &q.zero
+	}
+	l := q.lanes[id]
+	if l != nil {
+		return l
+	}
+	if p.lanes >= maxLanes {
+		p.spill(q)
+		q.refused = true
+		return nil
+	}
+	l = p.newLane(q, id)
+	p.setGates(l, keys, start)
+	return l
+}
+
+// maxLanes bounds a partition's lanes in memory, some 200 bytes each.
+const maxLanes = 1 << 18
+
+func (p *partition) newLane(q *fnQueue, id laneID) *lane {
+	l := &lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, id: id}
+	// What the store may have of it comes before anything that is added now.
+	l.spilled = q.spilled
+	if q.lanes == nil {
+		q.lanes = map[laneID]*lane{}
+	}
+	q.lanes[id] = l
+	p.lanes++
+	return l
+}
+
+// setGates gives a lane what its runs have to pass.
+func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
+	old := l.gates
+	l.keys, l.start, l.known = keys, start, true
+	l.gates = p.gatesFor(l.q.fn, keys, start)
+	for _, g := range l.gates {
+		g.refs++
+	}
+	for _, g := range old {
+		p.unref(g)
+	}
+}
+
+// spill notes that the store may have lanes of the function that are not in memory.
+func (p *partition) spill(q *fnQueue) {
+	if !q.spilled {
+		q.spilled = true
+		p.spilled = append(p.spilled, q)
+	}
+}
+
+// dropLane forgets a lane that has no entries and does nothing.
+func (p *partition) dropLane(l *lane) {
+	if l.id == (laneID{}) || !l.empty() || l.picked > 0 || l.state != laneIdle {
+		return
+	}
+	for _, g := range l.gates {
+		p.unref(g)
+	}
+	delete(l.q.lanes, l.id)
+	p.lanes--
+}
+
+// advance gives a lane its place in its function's round, if it has work.
+func (p *partition) advance(l *lane) {
+	if l.state != laneIdle || l.empty() {
+		return
+	}
+	l.state = laneTurning
+	i := 0
+	if l.start {
+		i = 1
+	}
+	l.q.rounds[i] = append(l.q.rounds[i], l)
+	p.turn(l.q)
+}
+
+// next takes the lane whose turn it is and whose gates are open; nil if there is none.
+func (p *partition) next(q *fnQueue) *lane {
+	for i := range q.rounds {
+		for len(q.rounds[i]) > 0 {
+			l := q.rounds[i][0]
+			q.rounds[i] = q.rounds[i][1:]
+			l.state = laneIdle
+			ok := p.mayGo(l)
+			if g := l.ticket; g != nil {
+				l.ticket = nil
+				if !ok {
+					p.open(g) // somebody else may make use of it
+				}
+			}
+			if ok {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// mayGo reports whether a run of the lane may be called. If not, the lane is put
+// where it waits.
+func (p *partition) mayGo(l *lane) bool {
+	switch {
+	case len(l.heap) > 0:
+	case l.spilled:
+		l.state = laneDry
+		p.dry = append(p.dry, l)
+		p.more = true
+		return false
+	default:
+		p.dropLane(l)
+		return false
+	}
+	for _, g := range l.gates {
+		if g.room(p.now) <= g.picked {
+			p.block(l, g)
+			return false
+		}
+	}
+	return true
+}
+
+// pageLanes refills the lanes that ran dry, and looks for lanes that are in the store
+// only. It comes before this round's writes, so the store holds everything that the
+// windows left to it.
+func (p *partition) pageLanes() {
+	for i, l := range p.dry {
+		p.dry[i] = nil
+		l.state = laneIdle
+		p.check(l.page(p.store))
+		p.know(l)
+		p.dropLane(l)
+		p.advance(l)
+	}
+	p.dry = p.dry[:0]
+	if p.lanesToFind() {
+		q := p.spilled[0]
+		p.spilled = p.spilled[1:]
+		if p.findLanes(q); q.spilled {
+			p.spilled = append(p.spilled, q)
+		}
+	}
+}
+
+// lanesToFind reports whether there is room in memory for lanes that are in the store
+// only.
+func (p *partition) lanesToFind() bool { return len(p.spilled) > 0 && p.lanes < maxLanes/2 }
+
+// know gives a lane that comes from the store its gates: those of its first run. Runs
+// that cannot be read are passed over; what is stored of them is dispatch's matter.
+func (p *partition) know(l *lane) {
+	if l.known || l.id == (laneID{}) {
+		return
+	}
+	for len(l.heap) > 0 {
+		if r := p.load(l.heap[0].run); r != nil && r.limits != nil {
+			p.setGates(l, r.limits.keys, laneOf(r.limits.keys, true) == l.id)
+			return
+		}
+		e := l.pop()
+		p.batch.Delete(TableLane, laneKey(p.key[:0], l.q.id, l.id, e.score, e.run))
+	}
+}
+
+// lanesPerRound is how many lanes one round looks for in the store.
+const lanesPerRound = 256
+
+// findLanes makes lanes of what is in the store of a function's lanes, beginning where
+// it stopped.
+func (p *partition) findLanes(q *fnQueue) {
+	from := append(append([]byte(nil), q.id[:]...), q.cursor[:]...)
+	end := prefixEnd(q.id[:])
+	for range lanesPerRound {
+		var id laneID
+		found := false
+		p.check(p.store.Scan(TableLane, from, end, func(k, _ []byte) bool {
+			if found = len(k) == 56; found {
+				copy(id[:], k[16:])
+			}
+			return false
+		}))
+		if !found {
+			// The end: once more if lanes were refused since the beginning.
+			q.spilled, q.refused, q.cursor = q.refused, false, laneID{}
+			return
+		}
+		if q.lanes[id] == nil {
+			l := p.newLane(q, id)
+			l.spilled, l.state = true, laneDry
+			p.dry = append(p.dry, l)
+			p.more = true
+		}
+		next := prefixEnd(append(append([]byte(nil), q.id[:]...), id[:]...))
+		if next == nil {
+			q.spilled, q.refused, q.cursor = q.refused, false, laneID{}
+			return
+		}
+		from = next
+		copy(q.cursor[:], next[16:])
+	}
+}
 
 // page refills the window. Entries of runs whose jobs are all in flight come
 // back too; they are skipped when they come up.
-func (q *fnQueue) page(s PartitionStore) error {
-	from := q.id[:]
-	if q.spilled {
-		from = readyKey(nil, q.id, q.spill.score, q.spill.run)
+func (l *lane) page(s PartitionStore) error {
+	table, prefix := TableReady, l.q.id[:]
+	if l.id != (laneID{}) {
+		table = TableLane
+		prefix = append(append([]byte(nil), prefix...), l.id[:]...)
 	}
-	q.spilled = false
-	return s.Scan(TableReady, from, prefixEnd(q.id[:]), func(key, _ []byte) bool {
-		if len(key) != 40 {
+	from := prefix
+	if l.spilled {
+		from = appendUint64(append([]byte(nil), prefix...), sortable(l.spill.score))
+		from = append(from, l.spill.run[:]...)
+		if l.spill == (readyEntry{}) {
+			from = prefix // of all scores
+		}
+	}
+	l.spilled = false
+	n := len(prefix)
+	return s.Scan(table, from, prefixEnd(prefix), func(key, _ []byte) bool {
+		if len(key) != n+24 {
 			return true
 		}
-		e := readyEntry{score: unsortable(binary.BigEndian.Uint64(key[16:]))}
-		copy(e.run[:], key[24:])
-		return q.load(e)
+		e := readyEntry{score: unsortable(binary.BigEndian.Uint64(key[n:]))}
+		copy(e.run[:], key[n+8:])
+		return l.load(e)
 	})
 }

@@ -43,6 +43,8 @@ func (p *partition) recover() ([]sentMessage, error) {
 	}))
 	p.check(p.timers.page(p.store))
 	p.recoverQueues()
+	p.recoverLanes()
+	p.recoverSweep()
 	p.recoverWaits()
 	p.recoverOutbox()
 	p.check(p.store.Scan(TableExpiry, nil, nil, func(k, _ []byte) bool {
@@ -69,12 +71,42 @@ func (p *partition) recoverQueues() {
 			return
 		}
 		q := p.queue(fn)
-		p.check(q.page(p.store))
-		p.turn(q)
+		p.check(q.zero.page(p.store))
+		p.advance(&q.zero)
 		if from = prefixEnd(fn[:]); from == nil {
 			return
 		}
 	}
+}
+
+// recoverLanes finds the functions with lanes, one seek each. The lanes themselves are
+// looked for while the partition works.
+func (p *partition) recoverLanes() {
+	var from []byte
+	for p.err == nil {
+		var fn ids.UUID
+		found := false
+		p.check(p.store.Scan(TableLane, from, nil, func(k, _ []byte) bool {
+			found = len(k) == 56
+			copy(fn[:], k)
+			return false
+		}))
+		if !found {
+			return
+		}
+		p.spill(p.queue(fn))
+		if from = prefixEnd(fn[:]); from == nil {
+			return
+		}
+	}
+}
+
+// recoverSweep asks for a look at the states that rates have left.
+func (p *partition) recoverSweep() {
+	p.check(p.store.Scan(TableFlow, nil, nil, func(_, _ []byte) bool {
+		p.sweepAt = 1
+		return false
+	}))
 }
 
 func (p *partition) recoverWaits() {

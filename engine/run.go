@@ -117,6 +117,7 @@ type run struct {
 	// correlations name the invoke steps that wait for this run: "<run>.<step>".
 	correlations []string
 	sync         *syncInfo
+	limits       *runLimits
 
 	events [][]byte // canonical JSON of the triggering events
 	// steps are the memos in stack order. followed says of each that the discovery
@@ -132,11 +133,12 @@ type run struct {
 	stack []byte
 
 	// Volatile bookkeeping of the partition.
-	stored  bool // has a record in TableRun
-	apart   bool // its events are in TableTrigger, not in the record
-	indexed bool // has an entry in TableReady
-	queued  bool // is in the function's in-memory window
-	touched bool // is on the partition's list of changed runs
+	stored  bool   // has a record in TableRun
+	apart   bool   // its events are in TableTrigger, not in the record
+	indexed bool   // has an entry in the ready index
+	lane    laneID // where that entry is
+	queued  bool   // is in the function's in-memory window
+	touched bool   // is on the partition's list of changed runs
 	ended   bool
 	kept    int64 // what the partition counts for it among the queued runs in memory
 	saved   int   // steps that have a key in TableStep; the others are in the run's record
@@ -282,7 +284,8 @@ func deriveRunID(ms int64, fn ids.UUID, source []byte) ulid.ULID {
 }
 
 // runVersion is the version of a run's record. Version 1 held neither events nor steps.
-const runVersion = 2
+// Version 2 held nothing of flow control.
+const runVersion = 3
 
 // What of a run's events and steps is kept in its record, in bytes. A record is
 // written anew with each change, so what it holds must be small; but then it costs
@@ -297,6 +300,7 @@ const (
 	flagForcePlan = 1 << iota
 	flagSync
 	flagApart
+	flagLimits
 )
 
 // run writes the run's record: everything but steps below saved, and events that
@@ -306,7 +310,7 @@ func (e *encoder) run(r *run) {
 	e.id(r.fn)
 	e.id(r.trace)
 	e.int(int64(r.reqVersion))
-	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart)
+	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart | b2u(r.limits != nil)*flagLimits)
 	e.int(r.startedAt)
 	e.int(r.score)
 	e.int(r.stateSize)
@@ -334,6 +338,9 @@ func (e *encoder) run(r *run) {
 		e.str(s.url)
 		e.str(s.contentType)
 		e.bytes(s.body)
+	}
+	if r.limits != nil {
+		e.limits(r.limits)
 	}
 	if !r.apart {
 		e.events(r.events)
@@ -417,6 +424,9 @@ func decodeRun(id ulid.ULID, b []byte) (*run, error) {
 	}
 	if version == 1 {
 		return r, d.err
+	}
+	if flags&flagLimits != 0 {
+		r.limits = d.limits()
 	}
 	if !r.apart {
 		r.events = d.events()

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"time"
 
 	"ingot/engine/event"
+	"ingot/engine/expr"
 	"ingot/engine/function"
 	"ingot/internal/ids"
 	"ingot/internal/timefmt"
@@ -15,10 +17,27 @@ import (
 
 // Starting runs (spec 03 §7).
 
-// trigger starts a function for an event, unless the event's id did so before.
+// trigger takes an event for a function: into a batch or a debounce, or as a run,
+// unless a limit lets the event pass without one (spec 03 §7.1, §21).
 func (p *partition) trigger(fn *function.Function, ev *routedEvent) {
-	if ev.Dedupable() && p.duplicate(fn.ID, ev) {
-		p.outbox.add(&Lifecycle{Kind: EventSkipped, At: p.now, Run: ev.InternalID, Fn: fn.ID, Name: "idempotency"})
+	if p.queue(fn.ID).draining {
+		p.refuse(fn, ev, SkipDraining, "invoked function is draining")
+		return
+	}
+	if fn.Debounce == nil && ev.Dedupable() && p.duplicate(fn.ID, ev) {
+		p.skip(fn, ev.InternalID, SkipIdempotency)
+		return
+	}
+	switch {
+	case p.batched(fn, ev):
+		p.collect(fn, ev)
+		p.remember(fn, ev)
+		return
+	case fn.RateLimit != nil && !p.admit(fn, ev.json):
+		p.refuse(fn, ev, SkipRateLimit, "invoked function is rate limited")
+		return
+	case fn.Debounce != nil:
+		p.debounce(fn, ev)
 		return
 	}
 	source := ev.InternalID[:]
@@ -27,42 +46,183 @@ func (p *partition) trigger(fn *function.Function, ev *routedEvent) {
 		// the first one is forgotten.
 		source = binary.BigEndian.AppendUint64(append([]byte(nil), source...), uint64(ev.ReceivedAt))
 	}
-	at := p.now
-	if ev.TS > p.now {
-		at = ev.TS
-	}
-	r := p.newRun(deriveRunID(ev.ReceivedAt, fn.ID, source), fn, [][]byte{ev.json}, at)
-	r.trace = ev.TraceRoot()
+	s := newRun{id: deriveRunID(ev.ReceivedAt, fn.ID, source), events: [][]byte{ev.json}, source: ev.InternalID, trace: ev.TraceRoot(), at: ev.TS}
 	if ev.correlation != "" && fn == ev.invoked {
-		r.correlations = append(r.correlations, ev.correlation)
+		s.correlations = []string{ev.correlation}
+	}
+	p.begin(fn, &s)
+	p.remember(fn, ev)
+}
+
+// admit reports whether the rate limit lets an event start a run, and counts it. An
+// event whose key is `false` is not limited.
+func (p *partition) admit(fn *function.Function, ev []byte) bool {
+	r := fn.RateLimit
+	value, off, err := p.keyValue(r.Key, ev)
+	if off {
+		return true
+	}
+	if err != nil {
+		p.keyFault(fn, "rateLimit.key", err)
+	}
+	f := p.flow(flowRate, fn.ID, hash128(flowRate, fn.ID[:], source(r.Key), value))
+	g := rateLimitRate(r)
+	if g.free(f.tat, p.now*1e6) < 1 {
+		return false
+	}
+	f.tat = g.take(f.tat, p.now*1e6)
+	p.change(f)
+	return true
+}
+
+// skip records that an event starts no run.
+func (p *partition) skip(fn *function.Function, ev ulid.ULID, reason string) {
+	p.outbox.add(&Lifecycle{Kind: EventSkipped, At: p.now, Run: ev, Fn: fn.ID, Name: reason})
+}
+
+// refuse skips an event. If it is an invocation, its invoker gets an error at once,
+// instead of waiting for its timeout.
+func (p *partition) refuse(fn *function.Function, ev *routedEvent, reason, text string) {
+	p.skip(fn, ev.InternalID, reason)
+	if fn == ev.invoked && ev.correlation != "" {
+		p.refuseInvokers([]string{ev.correlation}, text)
 	}
 }
 
-// newRun creates a run whose first call is due at the given unix ms. The id is
-// new: a log entry is applied once (its cursor), and an id of a sender is checked
-// by duplicate.
-func (p *partition) newRun(id ulid.ULID, fn *function.Function, events [][]byte, at int64) *run {
-	r := p.createRun(id, fn, events)
-	if d := fn.Timeouts.Start; d > 0 {
+func (p *partition) refuseInvokers(correlations []string, text string) {
+	quoted, _ := json.Marshal(text)
+	memo := append(append([]byte(`{"error":{"message":`), quoted...), `,"name":"Error"}}`...)
+	for _, c := range correlations {
+		if run, step, ok := splitCorrelation(c); ok {
+			p.send(message{kind: msgInvokeDone, to: runPartition(run, p.set.partitions), run: run, step: step, body: memo})
+		}
+	}
+}
+
+// newRun describes a run that is about to be created.
+type newRun struct {
+	id     ulid.ULID
+	events [][]byte
+	// source is the id of the event that it is recorded with, if it is skipped.
+	source       ulid.ULID
+	trace        ulid.ULID
+	correlations []string
+	// at is the unix ms of the first call, if that is later than now.
+	at int64
+	// batch says that the run is a batch's: it cannot be cancelled by events.
+	batch bool
+}
+
+// begin creates a run, unless its singleton's lock is held. The id is new: a log
+// entry is applied once (its cursor), and an id of a sender is checked by duplicate.
+func (p *partition) begin(fn *function.Function, s *newRun) {
+	lock := p.lock(fn, s.events[0])
+	if lock != nil && lock.holder != (ulid.ULID{}) {
+		holder := p.load(lock.holder)
+		switch {
+		case holder == nil: // cannot be: a run gives its lock back
+		case fn.Singleton.Mode == function.SingletonCancel:
+			p.finish(holder, RunCancelled, nil, nil)
+		default:
+			p.skip(fn, s.source, SkipSingleton)
+			p.refuseInvokers(s.correlations, "invoked function is a singleton that is running already")
+			return
+		}
+	}
+	r := p.createRun(s.id, fn, s.events)
+	if s.trace != (ulid.ULID{}) {
+		r.trace = s.trace
+	}
+	r.correlations = s.correlations
+	r.score -= p.priority(fn, s.events[0])
+	p.assignKeys(r, fn)
+	if lock != nil {
+		lock.holder = r.id
+		r.limited().lock = lock.id
+		p.change(lock)
+	}
+	if d := fn.Timeouts.Start; d > 0 && !s.batch {
 		p.addJob(r, job{kind: jobStartTimeout, state: jobTimed, due: p.now + d.Milliseconds()})
 	}
 	first := job{kind: jobDiscovery, state: jobReady}
-	if at > p.now {
-		first.state, first.due = jobTimed, at
+	if s.at > p.now && !s.batch {
+		first.state, first.due = jobTimed, s.at
 	}
 	p.addJob(r, first)
+	if s.batch {
+		return
+	}
 	for i := range fn.Cancel {
 		p.addCancel(r, &fn.Cancel[i])
 	}
-	return r
+}
+
+// lock returns the state of the singleton's lock that a run of the event needs; nil
+// if it needs none, which is also so if the key is `false` or cannot be evaluated.
+func (p *partition) lock(fn *function.Function, ev []byte) *flow {
+	if fn.Singleton == nil {
+		return nil
+	}
+	value, off, err := p.keyValue(fn.Singleton.Key, ev)
+	if off || err != nil {
+		return nil
+	}
+	return p.flow(flowSingleton, fn.ID, hash128(flowSingleton, fn.ID[:], source(fn.Singleton.Key), value))
+}
+
+// unlock gives a run's singleton lock back.
+func (p *partition) unlock(r *run) {
+	if r.limits == nil || r.limits.lock == (flowID{}) {
+		return
+	}
+	if f := p.flow(flowSingleton, r.fn, r.limits.lock); f.holder == r.id {
+		f.holder = ulid.ULID{}
+		p.change(f)
+	}
+}
+
+// maxPriority bounds a run's priority, seconds either way (spec 03 §21.8).
+const maxPriority = 43_200
+
+// priority is by how many ms a run goes before others of its age. What is no integer,
+// or cannot be evaluated, is none.
+func (p *partition) priority(fn *function.Function, ev []byte) int64 {
+	if fn.Priority == nil {
+		return 0
+	}
+	v, err := fn.Priority.ValueJSON(expr.JSON{Event: ev, Now: time.UnixMilli(p.now)})
+	if err != nil {
+		return 0
+	}
+	var n int64
+	switch v := v.(type) {
+	case int64:
+		n = v
+	case uint64:
+		n = int64(min(v, maxPriority))
+	}
+	return min(max(n, -maxPriority), maxPriority) * 1000
 }
 
 func (p *partition) createRun(id ulid.ULID, fn *function.Function, events [][]byte) *run {
 	r := &run{id: id, fn: fn.ID, trace: id, reqVersion: -1, score: int64(id.Time()), events: events}
 	p.runs[id] = r
 	p.touch(r)
-	p.outbox.add(&Lifecycle{Kind: RunScheduled, At: p.now, Run: id, Fn: fn.ID, Payload: firstEvent(events)})
+	p.outbox.add(&Lifecycle{Kind: RunScheduled, At: p.now, Run: id, Fn: fn.ID, Payload: triggers(events)})
 	return r
+}
+
+// triggers is what history keeps of a run's triggers: the event, or the array of a
+// batch's.
+func triggers(events [][]byte) []byte {
+	if len(events) < 2 {
+		return firstEvent(events)
+	}
+	b := append([]byte{'['}, events[0]...)
+	for _, ev := range events[1:] {
+		b = append(append(b, ','), ev...)
+	}
+	return append(b, ']')
 }
 
 func firstEvent(events [][]byte) []byte {
@@ -87,9 +247,8 @@ func (p *partition) addCancel(r *run, c *function.Cancel) {
 	p.addJob(r, job{kind: jobCancelOn, state: jobIdle, due: due, event: c.Event, expr: cond})
 }
 
-// duplicate reports whether the event's id has started the function within 24 h,
-// and remembers it (spec 03 §7.2).
-func (p *partition) duplicate(fn ids.UUID, ev *routedEvent) bool {
+// dedupeKey is the key by which an event's id is remembered for a function.
+func dedupeKey(fn ids.UUID, ev *routedEvent) []byte {
 	id := ev.ID
 	if len(id) == 0 {
 		id = ev.InternalID[:]
@@ -106,6 +265,13 @@ func (p *partition) duplicate(fn ids.UUID, ev *routedEvent) bool {
 		_, _ = b.Write(id)
 		key = appendUint64(appendUint64(append(key, 1), a.Sum64()), b.Sum64())
 	}
+	return key
+}
+
+// duplicate reports whether the event's id has started the function within 24 h
+// (spec 03 §7.2).
+func (p *partition) duplicate(fn ids.UUID, ev *routedEvent) bool {
+	key := dedupeKey(fn, ev)
 	if _, ok := p.deduped[string(key)]; ok {
 		return true
 	}
@@ -113,13 +279,18 @@ func (p *partition) duplicate(fn ids.UUID, ev *routedEvent) bool {
 	p.check(p.store.Get(TableDedupe, [][]byte{key}, func(_ int, v []byte) {
 		known = len(v) == 8 && unsortable(binary.BigEndian.Uint64(v)) > p.now
 	}))
-	if known {
-		return true
+	return known
+}
+
+// remember notes that the event's id has started the function.
+func (p *partition) remember(fn *function.Function, ev *routedEvent) {
+	if !ev.Dedupable() {
+		return
 	}
+	key := dedupeKey(fn.ID, ev)
 	p.deduped[string(key)] = struct{}{}
 	p.batch.Put(TableDedupe, key, appendUint64(p.key[:0], sortable(p.now+dedupeFor.Milliseconds())))
 	p.expireLater(TableDedupe, key, dedupeFor)
-	return false
 }
 
 // expireLater notes that a record is to be deleted after d.

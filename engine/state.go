@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ingot/engine/function"
+	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -35,15 +36,37 @@ func (p *partition) save(r *run) {
 	e.run(r)
 	p.batch.Put(TableRun, r.id[:], e.b)
 	p.enc.b = e.b
-	if active := r.active(); active != r.indexed {
-		r.indexed = active
-		p.key = readyKey(p.key[:0], r.fn, r.score, r.id)
-		if active {
-			p.batch.Put(TableReady, p.key, nil)
-		} else {
-			p.batch.Delete(TableReady, p.key)
-		}
+	p.index(r)
+}
+
+// index brings a run's entry of the ready index to where it belongs.
+func (p *partition) index(r *run) {
+	active := r.active()
+	var lane laneID
+	if r.limits != nil {
+		lane = r.limits.lane
 	}
+	if r.indexed && active && r.lane == lane {
+		return
+	}
+	if r.indexed {
+		p.batch.Delete(p.readyKey(r.fn, r.lane, r.score, r.id))
+	}
+	if active {
+		t, key := p.readyKey(r.fn, lane, r.score, r.id)
+		p.batch.Put(t, key, nil)
+	}
+	r.indexed, r.lane = active, lane
+}
+
+// readyKey is the key of a run's entry of the ready index, valid until the next use.
+func (p *partition) readyKey(fn ids.UUID, lane laneID, score int64, run ulid.ULID) (Table, []byte) {
+	if lane == (laneID{}) {
+		p.key = readyKey(p.key[:0], fn, score, run)
+		return TableReady, p.key
+	}
+	p.key = laneKey(p.key[:0], fn, lane, score, run)
+	return TableLane, p.key
 }
 
 // saveStep writes a step's own key.
@@ -118,7 +141,9 @@ func (p *partition) stored(id ulid.ULID, record []byte) *run {
 		p.log.Error("run state cannot be read; the run is left alone", "run", id.String(), "error", errors.Join(bad, p.err))
 		return nil
 	}
-	r.indexed = r.active()
+	if r.indexed = r.active(); r.limits != nil {
+		r.lane = r.limits.lane
+	}
 	p.runs[id] = r
 	p.touch(r) // so that committed forgets it again if it stays dormant
 	return r
@@ -171,7 +196,7 @@ func (p *partition) addJob(r *run, j job) {
 	case jobReady:
 		p.enqueue(r)
 	case jobTimed:
-		p.schedule(r, j.due, j.id)
+		p.schedule(r.id, j.due, j.id)
 	}
 	if j.kind == jobWait || j.kind == jobCancelOn {
 		p.addPause(r, &j)
@@ -204,8 +229,8 @@ func (p *partition) unlink(r *run, j *job) {
 	}
 }
 
-// schedule writes a timer.
-func (p *partition) schedule(r *run, due int64, jobID uint32) {
-	p.batch.Put(TableTimer, timerKey(p.key[:0], due, r.id, jobID), nil)
-	p.timers.add(timer{due: due, run: r.id, job: jobID})
+// schedule writes a timer for a run's job, or for pending events.
+func (p *partition) schedule(id ulid.ULID, due int64, jobID uint32) {
+	p.batch.Put(TableTimer, timerKey(p.key[:0], due, id, jobID), nil)
+	p.timers.add(timer{due: due, run: id, job: jobID})
 }

@@ -47,6 +47,15 @@ const (
 	TableApp Table = 15
 	// TableInput holds edited step inputs of reruns by run id.
 	TableInput Table = 16
+	// TableFlow holds the state of flow-control keys by their id.
+	TableFlow Table = 17
+	// TableBatch holds the events of open batches, by key id and position.
+	TableBatch Table = 18
+	// TableLane is TableReady for functions with keyed limits: by function, lane,
+	// score and run id.
+	TableLane Table = 19
+	// TableDead holds what can never run, by time and id.
+	TableDead Table = 20
 )
 
 // Once reports whether the engine puts a key of the table only while it is not
@@ -54,7 +63,7 @@ const (
 // other out, instead of keeping a mark of the deletion.
 func (t Table) Once() bool {
 	switch t {
-	case TableTrigger, TableReady, TableTimer, TableMessage:
+	case TableTrigger, TableReady, TableLane, TableTimer, TableMessage, TableBatch:
 		return true
 	}
 	return false

@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"container/heap"
+
+	"ingot/engine/function"
+)
+
+// Gates: the limits of keys, where lanes wait until a call may pass.
+//
+// A lane that a gate holds up waits there, and takes no part in its function's round.
+// When the gate has room it lets one lane look, which goes on or hands the chance to
+// the next, so that the work does not grow with the number of lanes that wait.
+
+// gate is one limit for one value of its key.
+type gate struct {
+	kind  flowKind
+	key   gateKey
+	scope function.Scope
+	// max is the limit of the current configuration, rate that of a throttle.
+	max  int
+	rate gcra
+	// inUse counts the calls under way of a concurrency limit, picked those of any
+	// kind that are about to be made.
+	inUse, picked int
+	// flow is the stored state of a throttle or run limit.
+	flow    *flow
+	waiting []*lane
+	// wakeAt is when a throttle admits the next one, unix ms; 0 if nobody waits. at is
+	// its place in the partition's heap.
+	wakeAt int64
+	at     int
+
+	refs int // lanes that have it
+}
+
+// gateKey names a gate: limits of wider scopes are counted once, but each function has
+// a limit of its own.
+type gateKey struct {
+	fn [16]byte
+	id flowID
+}
+
+// gate returns the gate of a key, made if there is none.
+func (p *partition) gate(kind flowKind, fn *function.Function, scope function.Scope, id flowID) *gate {
+	k := gateKey{fn.ID, id}
+	g := p.gates[k]
+	if g == nil {
+		g = &gate{kind: kind, key: k, scope: scope}
+		p.gates[k] = g
+		if kind != flowConcurrency {
+			g.flow = p.flow(kind, fn.ID, id)
+			g.flow.refs++
+		}
+	}
+	return g
+}
+
+// unref forgets a gate that no lane has and no call uses.
+func (p *partition) unref(g *gate) {
+	g.refs--
+	p.forgetGate(g)
+}
+
+func (p *partition) forgetGate(g *gate) {
+	if g.refs > 0 || g.inUse > 0 {
+		return
+	}
+	if g.flow != nil {
+		g.flow.refs--
+	}
+	p.sleepGate(g)
+	delete(p.gates, g.key)
+}
+
+// room is how many calls may pass now, with those that are picked.
+func (g *gate) room(now int64) int {
+	switch g.kind {
+	case flowThrottle:
+		return g.rate.free(g.flow.tat, now*1e6)
+	case flowRuns:
+		return g.max - g.flow.n
+	}
+	return g.max - g.inUse
+}
+
+// take lets a call of the run pass.
+func (p *partition) take(g *gate, r *run) {
+	switch g.kind {
+	case flowThrottle:
+		g.flow.tat = g.rate.take(g.flow.tat, p.now*1e6)
+		p.change(g.flow)
+	case flowRuns:
+		g.flow.n++
+		r.limited().slot = g.key.id
+		p.touch(r)
+		p.change(g.flow)
+	default:
+		g.inUse++
+	}
+}
+
+// give takes back what a call had taken.
+func (p *partition) give(g *gate) {
+	g.inUse--
+	p.open(g)
+	p.forgetGate(g)
+}
+
+// leaveRun gives back the place of an ended run in its run limit.
+func (p *partition) leaveRun(r *run) {
+	if r.limits == nil || r.limits.slot == (flowID{}) {
+		return
+	}
+	f := p.flow(flowRuns, r.fn, r.limits.slot)
+	f.n = max(0, f.n-1)
+	p.change(f)
+	if g := p.gates[gateKey{r.fn, f.id}]; g != nil {
+		p.open(g)
+	}
+}
+
+// block lets a lane wait at a gate.
+func (p *partition) block(l *lane, g *gate) {
+	l.state, l.blocked = laneBlocked, g
+	g.waiting = append(g.waiting, l)
+	if g.kind == flowThrottle {
+		p.wakeGate(g)
+	}
+}
+
+// unblock lets a lane that waits at a gate look again.
+func (p *partition) unblock(l *lane) {
+	l.state, l.blocked = laneIdle, nil
+	p.advance(l)
+}
+
+// open lets one waiting lane look, if the gate has room. It is called again when that
+// lane has made use of it, or has not.
+func (p *partition) open(g *gate) {
+	for len(g.waiting) > 0 {
+		if g.room(p.now) <= g.picked {
+			if g.kind == flowThrottle {
+				p.wakeGate(g)
+			}
+			return
+		}
+		l := g.waiting[0]
+		g.waiting[0] = nil
+		g.waiting = g.waiting[1:]
+		if l.blocked == g {
+			p.unblock(l)
+			l.ticket = g
+			return
+		}
+	}
+}
+
+// Throttles open by themselves: the partition keeps those with waiting lanes in a heap
+// by the time of the next admission.
+
+// gateHeap orders throttles by wakeAt.
+type gateHeap []*gate
+
+func (h gateHeap) Len() int           { return len(h) }
+func (h gateHeap) Less(i, j int) bool { return h[i].wakeAt < h[j].wakeAt }
+func (h gateHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+func (h *gateHeap) Push(x any) {
+	g := x.(*gate)
+	g.at = len(*h)
+	*h = append(*h, g)
+}
+func (h *gateHeap) Pop() any {
+	old := *h
+	g := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return g
+}
+
+// wakeGate asks for the throttle to be opened when it admits the next one.
+func (p *partition) wakeGate(g *gate) {
+	next := (g.rate.next(g.flow.tat, p.now*1e6) + 999_999) / 1_000_000
+	switch {
+	case g.wakeAt == 0:
+		g.wakeAt = next
+		heap.Push(&p.throttled, g)
+	case g.wakeAt != next:
+		g.wakeAt = next
+		heap.Fix(&p.throttled, g.at)
+	}
+}
+
+// sleepGate takes a throttle out of the heap.
+func (p *partition) sleepGate(g *gate) {
+	if g.wakeAt != 0 {
+		heap.Remove(&p.throttled, g.at)
+		g.wakeAt = 0
+	}
+}
+
+// openThrottles opens the throttles whose time has come.
+func (p *partition) openThrottles() {
+	for len(p.throttled) > 0 && p.throttled[0].wakeAt <= p.now {
+		g := p.throttled[0]
+		p.sleepGate(g)
+		p.open(g)
+	}
+}
+
+// throttleDue is when the next throttle opens, unix ms; 0 if none does.
+func (p *partition) throttleDue() int64 {
+	if len(p.throttled) == 0 {
+		return 0
+	}
+	return p.throttled[0].wakeAt
+}

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"slices"
+
+	"ingot/engine/function"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// What a run needs to know of the limits that it comes under. Keys are evaluated
+// once, when the run is created; the limits themselves are those of the current
+// configuration (spec 03 §21.7).
+
+// runLimits is the part of a run that flow control adds; nil for most.
+type runLimits struct {
+	// keys are the values of the key expressions of concurrency, throttle and run
+	// limit.
+	keys []limitKey
+	// lock is the singleton's lock that the run holds, slot the place in its run limit;
+	// zero if none.
+	lock, slot flowID
+	// lane is where the run's entry of the ready index is; zero is TableReady.
+	lane laneID
+}
+
+// limitKey is the value of one key expression.
+type limitKey struct {
+	// expr tells which expression, as limitExpr does; id which value of it.
+	expr uint64
+	id   flowID
+}
+
+// limited returns the run's part of flow control, made if there is none.
+func (r *run) limited() *runLimits {
+	if r.limits == nil {
+		r.limits = &runLimits{}
+	}
+	return r.limits
+}
+
+// key returns the id that the run has for an expression; false if its configuration
+// did not have the expression when it was created.
+func key(keys []limitKey, expr uint64) (flowID, bool) {
+	for i := range keys {
+		if keys[i].expr == expr {
+			return keys[i].id, true
+		}
+	}
+	return flowID{}, false
+}
+
+// limitExpr identifies an expression of a function among its others.
+func limitExpr(kind flowKind, scope function.Scope, source []byte) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(uint64(kind)<<8 | uint64(scope))
+	_, _ = d.Write(source)
+	return d.Sum64()
+}
+
+// assignKeys evaluates the function's keys for a new run.
+func (p *partition) assignKeys(r *run, fn *function.Function) {
+	ev := firstEvent(r.events)
+	for i := range fn.Concurrency {
+		if c := &fn.Concurrency[i]; c.Key != nil {
+			p.assignKey(r, fn, flowConcurrency, c, ev, "concurrency.key")
+		}
+	}
+	if c := fn.RunLimit; c != nil && c.Key != nil {
+		p.assignKey(r, fn, flowRuns, c, ev, "concurrency.fn.key")
+	}
+	if t := fn.Throttle; t != nil && t.Key != nil {
+		p.assignKey(r, fn, flowThrottle, &function.Concurrency{Key: t.Key}, ev, "throttle.key")
+	}
+}
+
+func (p *partition) assignKey(r *run, fn *function.Function, kind flowKind, c *function.Concurrency, ev []byte, field string) {
+	value, _, err := p.keyValue(c.Key, ev)
+	if err != nil {
+		p.keyFault(fn, field, err)
+	}
+	src := source(c.Key)
+	owner := fn.ID[:]
+	if c.Scope != function.ScopeFunction {
+		owner = []byte{byte(c.Scope)} // the same for all functions
+	}
+	l := r.limited()
+	l.keys = append(l.keys, limitKey{limitExpr(kind, c.Scope, src), hash128(kind, owner, src, value)})
+}
+
+// gatesFor returns the gates that runs with such keys pass before a call. start says
+// that it is the first one of the run.
+func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool) (gates []*gate) {
+	if fn == nil {
+		return nil
+	}
+	for i := range fn.Concurrency {
+		c := &fn.Concurrency[i]
+		if c.Key == nil || c.Limit <= 0 {
+			continue
+		}
+		if id, ok := key(keys, limitExpr(flowConcurrency, c.Scope, source(c.Key))); ok {
+			g := p.gate(flowConcurrency, fn, c.Scope, id)
+			g.max = c.Limit
+			gates = append(gates, g)
+		}
+	}
+	if !start {
+		return gates
+	}
+	if c := fn.RunLimit; c != nil && c.Limit > 0 {
+		if id, ok := p.startKey(fn, keys, flowRuns, c); ok {
+			g := p.gate(flowRuns, fn, function.ScopeFunction, id)
+			g.max = c.Limit
+			gates = append(gates, g)
+		}
+	}
+	if t := fn.Throttle; t != nil {
+		if id, ok := p.startKey(fn, keys, flowThrottle, &function.Concurrency{Key: t.Key}); ok {
+			g := p.gate(flowThrottle, fn, function.ScopeFunction, id)
+			g.rate = throttleRate(t)
+			gates = append(gates, g)
+		}
+	}
+	return gates
+}
+
+// startKey is the id of a limit on starts, which may be without a key.
+func (p *partition) startKey(fn *function.Function, keys []limitKey, kind flowKind, c *function.Concurrency) (flowID, bool) {
+	if c.Key == nil {
+		return hash128(kind, fn.ID[:], nil, nil), true
+	}
+	return key(keys, limitExpr(kind, function.ScopeFunction, source(c.Key)))
+}
+
+// limitsStarts reports whether first calls come under limits of their own.
+func limitsStarts(fn *function.Function) bool {
+	return fn != nil && (fn.Throttle != nil || fn.RunLimit != nil && fn.RunLimit.Limit > 0)
+}
+
+func (e *encoder) limits(l *runLimits) {
+	e.uint(uint64(len(l.keys)))
+	for i := range l.keys {
+		e.b = appendUint64(e.b, l.keys[i].expr)
+		e.id(l.keys[i].id)
+	}
+	e.id(l.lock)
+	e.id(l.slot)
+	e.id(l.lane)
+}
+
+func (d *decoder) limits() *runLimits {
+	l := &runLimits{}
+	n := d.count(24)
+	for range n {
+		l.keys = append(l.keys, limitKey{expr: d.uint64(), id: d.id()})
+	}
+	l.lock, l.slot, l.lane = d.id(), d.id(), d.id()
+	return l
+}
+
+// laneID names a lane of a function: a hash of the keys of its runs. The zero lane is
+// that of runs without keys.
+type laneID [16]byte
+
+// laneOf is the lane of runs with such keys. Starts have lanes of their own where
+// they come under limits of their own, so that they hold up no run that goes on.
+func laneOf(keys []limitKey, start bool) (id laneID) {
+	if len(keys) == 0 && !start {
+		return id
+	}
+	parts := make([][]byte, 0, 8)
+	for i := range keys {
+		parts = append(parts, keys[i].id[:])
+	}
+	if start {
+		parts = append(parts, []byte{1})
+	}
+	return laneID(hash128(0, parts...))
+}
+
+// misplaced reports whether a run has to pass other gates than its lane's: the
+// configuration has changed since it was queued, or it has started meanwhile.
+func (p *partition) misplaced(l *lane, r *run) bool {
+	start := r.startedAt == 0 && limitsStarts(l.q.fn)
+	var keys []limitKey
+	if r.limits != nil {
+		keys = r.limits.keys
+	}
+	if laneOf(keys, start) == l.id {
+		return false
+	}
+	gates := p.gatesFor(l.q.fn, keys, start)
+	same := slices.Equal(gates, l.gates)
+	for _, g := range gates {
+		p.forgetGate(g)
+	}
+	return !same
+}

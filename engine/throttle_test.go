@@ -1,0 +1,29 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"ingot/engine"
+)
+
+func done(*engine.Call) engine.Result { return finalResult() }
+
+// TestThrottle: limit + burst starts at once, then one each period/limit, to the ms.
+func TestThrottle(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, done, `f "triggers":[{"event":"e"}],"throttle":{"limit":1,"period":"3s","burst":2}`)
+	for range 6 {
+		d.send("e", `{}`)
+	}
+	for i, want := range []int{3, 4, 5, 6, 6} {
+		if len(d.calls) != want {
+			t.Fatalf("after %d periods %d calls, want %d", i, len(d.calls), want)
+		}
+		d.pass(2999 * time.Millisecond)
+		if len(d.calls) != want {
+			t.Fatalf("1 ms before period %d %d calls, want %d", i+1, len(d.calls), want)
+		}
+		d.pass(time.Millisecond)
+	}
+}
