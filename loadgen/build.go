@@ -33,9 +33,17 @@ func buildLoad(p Plan) (load, error) {
 		parts, err := readMix(p.File)
 		return load{parts: parts}, err
 	case replayName:
-		return readRecording(p, w)
+		l, err := readRecording(p, w)
+		if err != nil {
+			return l, err
+		}
+		return l, l.parts[0].checkFlow()
 	}
-	return load{parts: []*part{newPart(w, p.Shape, w.Name)}}, nil
+	pt := newPart(w, p.Shape, w.Name)
+	if len(pt.functions) == 1 {
+		pt.functions[0].Alone = true
+	}
+	return load{parts: []*part{pt}}, pt.checkFlow()
 }
 
 // externalPart is for a real app: its events have a given name, and what becomes
@@ -96,7 +104,7 @@ func (e mixEntry) part(i int) (*part, error) {
 	}
 	p := newPart(w, e.Shape, fmt.Sprintf("mix%d-%s", i, w.Name))
 	p.weight = pick(e.Weight, 1)
-	return p, nil
+	return p, p.checkFlow()
 }
 
 func readFile(file string) ([]byte, error) {

@@ -11,6 +11,7 @@ import (
 
 	"ingot/internal/e2e/rawapp"
 	"ingot/loadgen"
+	"ingot/loadgen/flow"
 	"ingot/loadgen/result"
 	"ingot/loadgen/target"
 )
@@ -68,10 +69,14 @@ func small(workload string) loadgen.Plan {
 	return p
 }
 
-// TestWorkloads runs every workload against Ingot: nothing is lost or doubled.
+// TestWorkloads runs every workload against Ingot but those of flow control: nothing
+// is lost or doubled.
 func TestWorkloads(t *testing.T) {
 	srv := openServer(t)
 	for _, w := range loadgen.Workloads() {
+		if w.Shape.Flow != (flow.Config{}) && w.Name != "concurrency" {
+			continue // TestFlowControl
+		}
 		t.Run(w.Name, func(t *testing.T) {
 			p := small(w.Name)
 			events := int64(300)

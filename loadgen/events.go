@@ -25,7 +25,7 @@ type events struct {
 	rec     *record.Recorder
 	clients []eventClient
 	weights []float64 // cumulative, of the parts
-	mixed   bool      // some events start runs, others do not
+	mixed   bool      // of some events it is known that they start a run, of others not
 
 	issued atomic.Int64 // events of this phase
 	limit  int64        // of this phase
@@ -56,7 +56,7 @@ func newEvents(p Plan, l load, session int64, led *ledger.Ledger, rec *record.Re
 	for _, p := range l.parts {
 		sum += p.weight
 		e.weights = append(e.weights, sum)
-		e.mixed = e.mixed || p.noRuns && led != nil
+		e.mixed = e.mixed || p.expectation() != ledger.Run && led != nil
 	}
 	return e
 }
@@ -186,7 +186,7 @@ func (e *events) Done(client int, o *sender.Outcome) {
 	}
 }
 
-// expected is how many runs n events from first start.
+// expected is how many runs n events from first are sure to start.
 func (e *events) expected(first int64, n int) (runs int64) {
 	if !e.mixed {
 		if e.ledger == nil {
@@ -195,7 +195,7 @@ func (e *events) expected(first int64, n int) (runs int64) {
 		return int64(n)
 	}
 	for seq := first; seq < first+int64(n); seq++ {
-		if !e.template(seq).part.noRuns {
+		if e.template(seq).part.expectation() == ledger.Run {
 			runs++
 		}
 	}

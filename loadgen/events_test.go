@@ -39,8 +39,12 @@ func testEvents(t *testing.T, change func(*Plan)) *events {
 type wireEvent struct {
 	ID, Name string
 	Data     struct {
-		LG struct{ S, I, T int64 }
-		P  string
+		LG struct {
+			S, I, T  int64
+			Key      string
+			Priority int
+		}
+		P string
 		// Key and Order are of waits and of the recording below.
 		Key   string
 		Order int
@@ -96,6 +100,16 @@ func TestEvents(t *testing.T) {
 	}
 	if _, _, ok := e.Append(0, nil, 0); ok {
 		t.Error("more events than the limit")
+	}
+	e = testEvents(t, func(p *Plan) {
+		p.Workload, p.Batch, p.Shape.Size, p.Shape.Flow.Keys, p.Shape.Flow.Priority = "wait", 12, 300, 5, 60
+	})
+	list, raw := body(t, e)
+	if lg := list[10].Data.LG; lg.Key != "k0" || lg.Priority != 60 || list[11].Data.LG.Key != "k1" || list[10].Data.Key != "77-10" {
+		t.Errorf("%+v", list[10:])
+	}
+	if len(raw) < 12*270 || len(raw) > 12*340 {
+		t.Errorf("%d bytes", len(raw))
 	}
 }
 

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"ingot/loadgen/ledger"
@@ -35,6 +36,7 @@ func (s *session) result(interrupted bool, w *watcher) *result.Result {
 		}
 	}
 	r.Throughput = s.throughput(r.Counts, tally)
+	s.flowResult(r, tally)
 	r.Server = s.usage(r.Counts, w.rssMax)
 	r.Generator = s.generator()
 	r.Redis = s.redisUsage(r.Counts)
@@ -59,10 +61,12 @@ func (s *session) tally() ledger.Tally {
 	if s.ledger == nil {
 		return ledger.Tally{}
 	}
-	return s.ledger.Tally(s.measured.first, s.measured.last, func(seq int64) (run bool, branches int) {
+	t := s.ledger.Tally(s.measured.first, s.measured.last, func(seq int64) (run ledger.Expectation, branches int) {
 		p := s.events.template(seq).part
-		return !p.noRuns, p.Workload.branches(p.shape)
+		return p.expectation(), p.Workload.branches(p.shape)
 	})
+	t.Lost += s.overlooked()
+	return t
 }
 
 func (s *session) counts(t ledger.Tally) result.Counts {
@@ -165,9 +169,9 @@ func (s *session) parameters() map[string]string {
 		set("failures", sh.Failures, sh.Failures > 0)
 		set("retry_after", sh.RetryAfter, sh.RetryAfter > 0)
 		set("resume_after", sh.ResumeAfter, sh.ResumeAfter > 0)
-		set("limit", sh.Limit, sh.Limit > 0)
 		set("skew", sh.Skew, sh.Skew > 0)
 		set("checkpoint", true, sh.Checkpoint)
+		maps.Copy(m, sh.Flow.Parameters())
 	}
 	set("file", s.plan.File, s.plan.File != "")
 	set("gzip", true, s.plan.Gzip)

@@ -42,7 +42,7 @@ func (h Hold) functions() (fns []app.Function) {
 	for _, k := range h.kinds() {
 		f := app.Function{ID: k.name, Event: "lg/held-" + k.name, Behaviour: app.Behaviour{Kind: k.kind, WaitEvent: resumeEvent}}
 		if k.kind == app.HeldOpen {
-			f.Concurrency = 1
+			f.Flow.Limit = 1
 		}
 		fns = append(fns, f)
 	}

@@ -39,6 +39,9 @@ func (s *session) judge(r *result.Result, t ledger.Tally) (out []string) {
 	failed := c.Refused + c.Unknown
 	say(failed > 0, "%d of %d events were not acknowledged.", failed, c.Events)
 	say(c.Lost > 0, "%d accepted events are lost: their runs did not complete within %.1f s after the window.", c.Lost, float64(r.Drain))
+	if f := r.Flow; f != nil {
+		say(f.Broken > 0, "The flow control was broken %d times; the errors say how.", f.Broken)
+	}
 	say(c.DoubledRuns > 0, "%d events started more than one run.", c.DoubledRuns)
 	say(c.DoubledSteps > 0, "%d steps were executed again though they had succeeded.", c.DoubledSteps)
 	say(t.MissingBranches > 0, "%d parallel steps of completed runs were never called for.", t.MissingBranches)

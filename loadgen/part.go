@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ingot/loadgen/app"
+	"ingot/loadgen/flow"
 )
 
 // appName is that of the built-in app. It is always the same, so that a later
@@ -32,7 +33,9 @@ func newPart(w Workload, given Shape, id string) *part {
 	for i := range p.shape.Functions {
 		name := id + "-" + strconv.Itoa(i)
 		event := "lg/" + name
-		p.templates = append(p.templates, newTemplate(p, event, p.shape.Size))
+		t := newTemplate(p, event, p.shape.Size)
+		t.function = i
+		p.templates = append(p.templates, t)
 		if !p.noRuns {
 			p.addFunction(name, event)
 		}
@@ -48,15 +51,16 @@ func (p *part) addFunction(name, event string) {
 	b := app.Behaviour{Kind: p.kind, Steps: p.shape.Steps, Output: p.shape.Output, Think: p.shape.Think, Sleep: p.shape.Sleep,
 		Failures: p.shape.Failures, RetryAfter: p.shape.RetryAfter, WaitEvent: resumeEvent}
 	if p.kind != app.Invokes {
-		p.functions = append(p.functions, app.Function{ID: name, Event: event, Concurrency: p.shape.Limit, Behaviour: b})
+		p.functions = append(p.functions, app.Function{ID: name, Event: event, Flow: p.shape.Flow, Behaviour: b})
 		return
 	}
 	for depth := 0; depth <= p.shape.Steps; depth++ {
-		f := app.Function{ID: name, Event: event, Behaviour: b, Concurrency: p.shape.Limit}
+		f := app.Function{ID: name, Event: event, Behaviour: b, Flow: p.shape.Flow}
 		f.Behaviour.Depth = depth
 		f.Behaviour.Child = app.Slug(appName, child(name, depth+1))
 		if depth > 0 {
 			f.ID, f.Event = child(name, depth), ""
+			f.Flow = flow.Config{Limit: p.shape.Flow.Limit} // its event has no key
 		}
 		if depth == p.shape.Steps {
 			f.Behaviour.Kind = app.Return

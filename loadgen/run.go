@@ -104,8 +104,8 @@ func (s *session) window(ctx context.Context, w *watcher) error {
 	return nil
 }
 
-// drain waits until all accepted runs have completed, for at most the given time;
-// a short one once ctx has ended.
+// drain waits until all accepted runs have ended, for at most the given time; a short
+// one once ctx has ended.
 func (s *session) drain(ctx context.Context, limit time.Duration) {
 	begin := s.clock.Now()
 	defer func() {
@@ -114,7 +114,8 @@ func (s *session) drain(ctx context.Context, limit time.Duration) {
 	}()
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
-	for s.backlog() > 0 {
+	q := quiet{need: s.load.settle()}
+	for !q.reached(s) {
 		if ctx.Err() != nil {
 			limit = min(limit, interruptedDrain)
 		}

@@ -62,10 +62,10 @@ func (b *boundedSchedule) Next() (time.Duration, bool) {
 	return b.Schedule.Next()
 }
 
-// backlog is the number of accepted runs that have not completed.
+// backlog is the number of accepted runs that have not ended.
 func (s *session) backlog() int64 {
 	if s.app == nil {
 		return 0
 	}
-	return max(0, s.rec.Count(record.Expected)-s.rec.Count(record.Completed))
+	return max(0, s.rec.Count(record.Expected)-s.rec.Count(record.Completed)-s.rec.Count(record.Cancelled))
 }

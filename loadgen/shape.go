@@ -3,6 +3,8 @@ package loadgen
 import (
 	"fmt"
 	"time"
+
+	"ingot/loadgen/flow"
 )
 
 // Shape is what one run looks like, and which functions there are. A zero field
@@ -18,10 +20,10 @@ type Shape struct {
 	Failures    int           `yaml:"failures"`     // times that each step fails before it succeeds
 	RetryAfter  time.Duration `yaml:"retry_after"`  // after which a failed step is to be tried again
 	ResumeAfter time.Duration `yaml:"resume_after"` // from a reported wait to the event that ends it
-	Limit       int           `yaml:"limit"`        // concurrency limit of each function
 	Checkpoint  bool          `yaml:"checkpoint"`   // post steps as they are done, in one call
 	Functions   int           `yaml:"functions"`    // functions that share the events
 	Skew        float64       `yaml:"skew"`         // exponent of a Zipf distribution over them; 0 is uniform
+	Flow        flow.Config   `yaml:",inline"`      // of each function
 }
 
 // MaxWait bounds the times in a shape.
@@ -41,7 +43,6 @@ func (s Shape) validate() error {
 		{"failures", int64(s.Failures), 20},
 		{"retry-after", int64(s.RetryAfter), int64(MaxWait)},
 		{"resume-after", int64(s.ResumeAfter), int64(MaxWait)},
-		{"limit", int64(s.Limit), 1_000_000},
 		{"functions", int64(s.Functions), MaxFunctions},
 	} {
 		if b.value < 0 || b.value > b.limit {
@@ -51,7 +52,7 @@ func (s Shape) validate() error {
 	if s.Skew < 0 || s.Skew > 10 {
 		return fmt.Errorf("skew is %g, it must be from 0 to 10", s.Skew)
 	}
-	return nil
+	return s.Flow.Validate()
 }
 
 // or returns s with the zero fields taken from preset.
@@ -60,8 +61,8 @@ func (s Shape) or(preset Shape) Shape {
 		Steps: pick(s.Steps, preset.Steps), Size: pick(s.Size, preset.Size), Output: pick(s.Output, preset.Output),
 		Think: pick(s.Think, preset.Think), Sleep: pick(s.Sleep, preset.Sleep), Failures: pick(s.Failures, preset.Failures),
 		RetryAfter: pick(s.RetryAfter, preset.RetryAfter), ResumeAfter: pick(s.ResumeAfter, preset.ResumeAfter),
-		Limit: pick(s.Limit, preset.Limit), Checkpoint: s.Checkpoint || preset.Checkpoint,
-		Functions: pick(s.Functions, preset.Functions), Skew: pick(s.Skew, preset.Skew),
+		Checkpoint: s.Checkpoint || preset.Checkpoint,
+		Functions:  pick(s.Functions, preset.Functions), Skew: pick(s.Skew, preset.Skew), Flow: s.Flow.Or(preset.Flow),
 	}
 }
 

@@ -11,11 +11,12 @@ import (
 
 // template is an event but for its number, time and id.
 type template struct {
-	part *part
-	head []byte // up to the session's number in data.lg
-	tail []byte // from behind data.lg to the end of data
-	rest []byte // further fields of the event, each after a comma
-	key  bool   // data.key names the run
+	part     *part
+	function int    // number of the part's function that the event is for
+	head     []byte // up to the session's number in data.lg
+	tail     []byte // from behind data.lg to the end of data
+	rest     []byte // further fields of the event, each after a comma
+	key      bool   // data.key names the run
 }
 
 // markSize is about what the variable fields of an event take.
@@ -24,7 +25,7 @@ const markSize = 45
 // newTemplate makes an event of about size bytes.
 func newTemplate(p *part, event string, size int) *template {
 	t := templateFor(p, event)
-	if pad := size - len(t.head) - markSize - len(`,"p":""`); pad > 0 {
+	if pad := size - len(t.head) - markSize - len(`,"p":""`) - len(p.shape.Flow.AppendMark(nil, 0)); pad > 0 {
 		t.tail = []byte(`,"p":"` + strings.Repeat("x", pad) + `"}`)
 	}
 	t.key = p.kind == app.Waits
@@ -44,6 +45,7 @@ func (t *template) append(b []byte, session, seq int64, due time.Duration, id bo
 	b = strconv.AppendInt(b, seq, 10)
 	b = append(b, `,"t":`...)
 	b = strconv.AppendInt(b, int64(due), 10)
+	b = t.part.shape.Flow.AppendMark(b, seq)
 	b = append(b, '}')
 	if t.key {
 		b = append(b, `,"key":"`...)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ingot/loadgen/app"
+	"ingot/loadgen/flow"
 )
 
 // Workload is a named preset.
@@ -40,8 +41,17 @@ var workloads = []Workload{
 		Explanation: "a chain of functions, each of which invokes the next, --steps deep"},
 	{Name: "retry", kind: app.Sequential, Shape: Shape{Functions: 1, Size: defaultSize, Steps: 2, Output: 20, Failures: 1, RetryAfter: time.Second},
 		Explanation: "steps that fail --failures times and ask to be tried --retry-after later; wake says how late they are"},
-	{Name: "concurrency", kind: app.Sequential, Shape: Shape{Functions: 1, Size: defaultSize, Steps: 3, Output: 20, Limit: 10},
+	{Name: "concurrency", kind: app.Sequential, Shape: Shape{Functions: 1, Size: defaultSize, Steps: 3, Output: 20, Flow: flow.Config{Limit: 10}},
 		Explanation: "functions whose calls at once are limited to --limit, which is checked"},
+	flowing("keys", "as concurrency, but the limit is of each of --keys keys", 1, flow.Config{Limit: 10, Keys: 100}),
+	flowing("shared-limit", "functions that share a limit (--scope env) of each of --keys keys", 10, flow.Config{Limit: 10, Keys: 10, Scope: flow.ScopeEnv}),
+	flowing("run-concurrency", "at most --run-limit runs between their first call and their end", 1, flow.Config{RunLimit: 10}),
+	flowing("throttle", "runs start no faster than --throttle; the others wait", 1, flow.Config{Throttle: flow.Rate{Limit: 100, Period: time.Second, Burst: 10}}),
+	flowing("rate-limit", "events beyond --rate-limit are skipped", 1, flow.Config{RateLimit: flow.Rate{Limit: 100, Period: time.Second}}),
+	flowing("debounce", "of the events of each of --keys keys the last one runs, --debounce after it", 1, flow.Config{Debounce: flow.Debounce{Period: time.Second}, Keys: 100}),
+	flowing("batch", "a run gets the events of a key that come together, as --batch-events says", 1, flow.Config{Batch: flow.Batch{Size: 10, Timeout: time.Second}, Keys: 10}),
+	flowing("singleton", "one run at once of each of --keys keys: --singleton skip, or cancel", 1, flow.Config{Singleton: flow.Skip, Keys: 10}),
+	flowing("priority", "each tenth event is --priority seconds ahead of the others behind a limit", 1, flow.Config{Limit: 10, Priority: 60}),
 	{Name: "tenants", kind: app.Sequential, Shape: Shape{Functions: 1000, Size: defaultSize, Steps: 3, Output: 20, Skew: 1.1},
 		Explanation: "many functions, a few of which get most events (Zipf, --skew)"},
 	{Name: "payload", kind: app.Sequential, Shape: Shape{Functions: 1, Size: 2000, Steps: 10, Output: 10_000},
@@ -57,6 +67,12 @@ const (
 	mixName    = "mix"
 	replayName = "replay"
 )
+
+// flowing is three steps under flow control.
+func flowing(name, explanation string, functions int, f flow.Config) Workload {
+	return Workload{Name: name, Explanation: explanation, kind: app.Sequential,
+		Shape: Shape{Functions: functions, Size: defaultSize, Steps: 3, Output: 20, Flow: f}}
+}
 
 func findWorkload(name string) (Workload, error) {
 	var names []string

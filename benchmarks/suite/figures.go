@@ -19,8 +19,9 @@ type figure struct {
 	value   func(r []*result.Result) (float64, error)
 }
 
-// Budgets are those of the section "The push".
-var figures = []figure{
+// Budgets are those of the section "The push"; those of flow control are in
+// flow.go.
+var figures = append([]figure{
 	{groupIngest, "single events, share of the empty handler's requests/s (64 connections)", "%", true, 60,
 		[]string{"ingest-single", "ceiling-single"}, share(requests)},
 	{groupIngest, "100 events per request, share of the empty handler's requests/s", "%", true, 45,
@@ -44,7 +45,7 @@ var figures = []figure{
 	{groupFlat, "CPU per run with {functions} functions, against the empty case", "x", false, 1.3, []string{"flat-functions", "flat-empty"}, ratio(cpuPerRun)},
 	{groupFlat, "CPU per call of 500-step runs, against that of 3-step runs (bodies grow with the steps)", "x", false, 1.3, []string{"flat-long", "flat-empty"}, ratio(cpuPerCall)},
 	{groupFlat, "resident memory with {held} sleeping runs", "MB", false, 1000, []string{"flat-sleeping"}, only(memory)},
-}
+}, flowFigures()...)
 
 // figuresOf are the figures of the groups.
 func figuresOf(chosen []string, p params) []figure {
@@ -134,9 +135,11 @@ func ratio(q quantity) func([]*result.Result) (float64, error) {
 }
 
 // share is ratio in percent.
-func share(q quantity) func([]*result.Result) (float64, error) {
+func share(q quantity) func([]*result.Result) (float64, error) { return percent(ratio(q)) }
+
+func percent(of func([]*result.Result) (float64, error)) func([]*result.Result) (float64, error) {
 	return func(r []*result.Result) (float64, error) {
-		v, err := ratio(q)(r)
+		v, err := of(r)
 		return v * 100, err
 	}
 }

@@ -13,9 +13,10 @@ const (
 	groupLatency = "latency" // at a low, and at a high rate
 	groupFlood   = "flood"   // how fast runs go through
 	groupFlat    = "flat"    // whether a run costs more when the server carries much
+	groupFlow    = "flow"    // what flow control costs that holds nothing back
 )
 
-func groups() []string { return []string{groupIngest, groupLatency, groupFlood, groupFlat} }
+func groups() []string { return []string{groupIngest, groupLatency, groupFlood, groupFlat, groupFlow} }
 
 // params are the sizes of the measurements.
 type params struct {
@@ -81,7 +82,7 @@ func planned(chosen []string) []measurement {
 	return some
 }
 
-var measurements = []measurement{
+var measurements = append([]measurement{
 	{name: "ceiling-single", group: groupIngest, args: fixed(ingest(ceilingCommand, 1))},
 	{name: "ingest-single", group: groupIngest, args: fixed(ingest("", 1))},
 	{name: "ceiling-arrays", group: groupIngest, args: fixed(ingest(ceilingCommand, arrays))},
@@ -128,7 +129,7 @@ var measurements = []measurement{
 	{name: "flat-long", group: groupFlat, args: fixed(func(p params) []string {
 		return append(flood(p, p.longRuns, 0), "--steps", strconv.Itoa(longSteps))
 	})},
-}
+}, flowMeasurements()...)
 
 // fixed is for arguments that depend on nothing that was seen.
 func fixed(args func(params) []string) func(params, *results) ([]string, error) {

@@ -111,6 +111,7 @@ func remarks(r *result.Result) []string {
 	}{
 		{r.Counts.Lost, "runs were lost"}, {r.Counts.DoubledRuns, "runs were started twice"},
 		{r.Counts.DoubledSteps, "steps were executed twice"}, {r.Counts.Refused, "events were refused"},
+		{skipped(r), "events were skipped by flow control"},
 		{r.Counts.Unknown, "events got no answer"}, {r.Counts.Unsent, "events could not be sent"},
 	} {
 		if c.n > 0 {
@@ -118,4 +119,11 @@ func remarks(r *result.Result) []string {
 		}
 	}
 	return list
+}
+
+func skipped(r *result.Result) int64 {
+	if r.Flow == nil {
+		return 0
+	}
+	return r.Flow.Skipped
 }

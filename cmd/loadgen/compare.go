@@ -71,7 +71,7 @@ func runCompare(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(showComparison(cmd.Root().Writer, cmd.String("out"), c), failed(c))
+	return errors.Join(showComparison(cmd.Root().Writer, cmd.String("out"), c), failed(c), broken(c.Results...))
 }
 
 // measure opens a target, measures it and closes it again.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"ingot/loadgen"
+	"ingot/loadgen/flow"
 
 	"github.com/urfave/cli/v3"
 )
@@ -16,6 +18,7 @@ const (
 	categoryPace     = "How fast and how long"
 	categoryHeld     = "In the background"
 	categoryServer   = "How the server is spoken to"
+	categoryFlow     = "Flow control of the functions (the workload's own values if not given)"
 	categoryBehavior = "Shape of a run (the workload's own values if not given)"
 )
 
@@ -49,10 +52,20 @@ func planFlags() []cli.Flag {
 		&cli.IntFlag{Name: "failures", Category: categoryBehavior, Usage: "times that each step fails before it succeeds"},
 		&cli.DurationFlag{Name: "retry-after", Category: categoryBehavior, Usage: "after which a failed step is to be tried again (whole seconds)"},
 		&cli.DurationFlag{Name: "resume-after", Category: categoryBehavior, Usage: "from a reported wait to the event that ends it"},
-		&cli.IntFlag{Name: "limit", Category: categoryBehavior, Usage: "concurrency limit of each function"},
 		&cli.BoolFlag{Name: "checkpoint", Category: categoryBehavior, Usage: "the app posts steps as they are done, all in one call"},
 		&cli.IntFlag{Name: "functions", Category: categoryBehavior, Usage: "functions that share the events"},
 		&cli.Float64Flag{Name: "skew", Category: categoryBehavior, Usage: "exponent of a Zipf distribution of the events over the functions"},
+
+		&cli.IntFlag{Name: "keys", Category: categoryFlow, Usage: "keys that the events have in turn; what follows is by key then"},
+		&cli.IntFlag{Name: "limit", Category: categoryFlow, Usage: "calls at once of each function"},
+		&cli.StringFlag{Name: "scope", Category: categoryFlow, Usage: "of --limit: fn, or env or account for all functions together"},
+		&cli.IntFlag{Name: "run-limit", Category: categoryFlow, Usage: "runs at once of each function"},
+		&cli.StringFlag{Name: "throttle", Category: categoryFlow, Usage: "`LIMIT/PERIOD[+BURST]` of starts, such as 100/1s+10; one that is never reached, 1000000/1s, shows the cost"},
+		&cli.StringFlag{Name: "rate-limit", Category: categoryFlow, Usage: "`LIMIT/PERIOD` of events that start a run"},
+		&cli.StringFlag{Name: "debounce", Category: categoryFlow, Usage: "`PERIOD[/TIMEOUT]` without an event until the last one starts a run"},
+		&cli.StringFlag{Name: "batch-events", Category: categoryFlow, Usage: "`SIZE/TIMEOUT` of the events of one run"},
+		&cli.StringFlag{Name: "singleton", Category: categoryFlow, Usage: "one run at once: skip events meanwhile, or cancel the run"},
+		&cli.IntFlag{Name: "priority", Category: categoryFlow, Usage: "`seconds` that each tenth event is ahead of the others"},
 
 		&cli.StringSliceFlag{Name: "hold", Category: categoryHeld, Usage: "sleeping=N, waiting=N, queued=N or functions=N put in place before the measurement"},
 
@@ -80,8 +93,12 @@ func planOf(cmd *cli.Command) (loadgen.Plan, error) {
 	p.Shape = loadgen.Shape{
 		Steps: cmd.Int("steps"), Size: cmd.Int("size"), Output: cmd.Int("output"), Think: cmd.Duration("think"),
 		Sleep: cmd.Duration("sleep"), Failures: cmd.Int("failures"), RetryAfter: cmd.Duration("retry-after"),
-		ResumeAfter: cmd.Duration("resume-after"), Limit: cmd.Int("limit"), Checkpoint: cmd.Bool("checkpoint"),
+		ResumeAfter: cmd.Duration("resume-after"), Checkpoint: cmd.Bool("checkpoint"),
 		Functions: cmd.Int("functions"), Skew: cmd.Float64("skew"),
+	}
+	var err error
+	if p.Shape.Flow, err = flowOf(cmd); err != nil {
+		return p, err
 	}
 	p.EventKey, p.SigningKey = cmd.String("event-key"), cmd.String("signing-key")
 	p.AppURL, p.Event, p.Redis = cmd.String("app-url"), cmd.String("event"), cmd.String("redis")
@@ -97,6 +114,23 @@ func planOf(cmd *cli.Command) (loadgen.Plan, error) {
 		}
 	}
 	return p, p.Validate()
+}
+
+// flowOf reads the flags of flow control.
+func flowOf(cmd *cli.Command) (flow.Config, error) {
+	c := flow.Config{Keys: cmd.Int("keys"), Limit: cmd.Int("limit"), Scope: cmd.String("scope"), RunLimit: cmd.Int("run-limit"),
+		Singleton: cmd.String("singleton"), Priority: cmd.Int("priority")}
+	for _, f := range []struct {
+		name string
+		into encoding.TextUnmarshaler
+	}{{"throttle", &c.Throttle}, {"rate-limit", &c.RateLimit}, {"debounce", &c.Debounce}, {"batch-events", &c.Batch}} {
+		if text := cmd.String(f.name); text != "" {
+			if err := f.into.UnmarshalText([]byte(text)); err != nil {
+				return c, fmt.Errorf("%s %w", f.name, err)
+			}
+		}
+	}
+	return c, nil
 }
 
 // addHold reads one "sleeping=100000".

@@ -122,5 +122,16 @@ func conclude(cmd *cli.Command, r *result.Result, goal *objective.Objective) err
 	if err == nil && r.Objective != nil && !r.Objective.Met {
 		return fmt.Errorf("%w: %s", errObjective, r.Objective.Reason)
 	}
-	return err
+	return errors.Join(err, broken(r))
+}
+
+// broken makes the program's exit code tell that a server did not keep to the flow
+// control of the functions.
+func broken(results ...*result.Result) error {
+	for _, r := range results {
+		if f := r.Flow; f != nil && f.Broken > 0 {
+			return fmt.Errorf("the flow control was broken %d times", f.Broken)
+		}
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ingot/loadgen/report"
+	"ingot/loadgen/result"
 )
 
 // build compiles this command.
@@ -96,6 +97,8 @@ func TestExitCodes(t *testing.T) {
 		"remote":         {append(quick, "--url", "http://192.0.2.1:1"), exitError, "192.0.2.1"},
 		"bad workload":   {[]string{"run", "--target", empty, "--workload", "x"}, exitError, "it must be one of"},
 		"bad number":     {append(quick, "--target", empty, "--batch", "0"), exitError, "batch is 0"},
+		"bad throttle":   {append(quick, "--target", empty, "--throttle", "100"), exitError, "LIMIT/PERIOD"},
+		"bad period":     {append(quick, "--target", empty, "--debounce", "1ms"), exitError, "debounce: its period"},
 		"bad background": {append(quick, "--target", empty, "--hold", "naps=3"), exitError, "sleeping=N"},
 		"workloads":      {[]string{"workloads"}, 0, "planned in one call"},
 	} {
@@ -109,5 +112,16 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("exit code %d, want %d, and %q in\n%s", code, tc.code, tc.say, out)
 			}
 		})
+	}
+}
+
+// TestBroken: a server that breaks its flow control makes the program fail.
+func TestBroken(t *testing.T) {
+	good, bad := &result.Result{Flow: &result.Flow{Runs: 1}}, &result.Result{Flow: &result.Flow{Broken: 3}}
+	if err := broken(new(result.Result), good); err != nil {
+		t.Error(err)
+	}
+	if err := broken(good, bad); err == nil || !strings.Contains(err.Error(), "3 times") {
+		t.Errorf("got %v", err)
 	}
 }

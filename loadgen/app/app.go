@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ingot/loadgen/flow"
 	"ingot/loadgen/ledger"
 	"ingot/loadgen/record"
 
@@ -53,6 +54,7 @@ type App struct {
 	served   chan error
 	closing  chan struct{}
 	posts    *poster
+	flow     *flow.Watch
 
 	first  atomic.Int64 // events before it are not measured
 	held   [HeldOpen + 1]atomic.Int64
@@ -66,9 +68,12 @@ func Start(o Options, fns []Function) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the app: %w", err)
 	}
-	a := &App{opts: o, fns: fns, ln: ln, served: make(chan error, 1), closing: make(chan struct{}), errors: map[string]int64{}}
+	a := &App{opts: o, fns: fns, ln: ln, served: make(chan error, 1), closing: make(chan struct{}), errors: map[string]int64{},
+		flow: flow.NewWatch(o.Ledger)}
 	for _, f := range fns {
-		a.programs = append(a.programs, compile(o.Name, f))
+		p := compile(o.Name, f)
+		p.flow = a.flow.Function(f.Flow, f.Alone)
+		a.programs = append(a.programs, p)
 	}
 	if a.posts, err = newPoster(o); err != nil {
 		return nil, errors.Join(err, ln.Close())
@@ -94,6 +99,9 @@ func (a *App) MeasureFrom(first int64) { a.first.Store(first) }
 
 // Held is how many calls functions of a held kind got.
 func (a *App) Held(k Kind) int64 { return a.held[k].Load() }
+
+// Flow is what was seen of the functions' flow control; false if they have none.
+func (a *App) Flow() (flow.Seen, bool) { return a.flow.Seen() }
 
 // Errors are calls that could not be understood or answered, by kind.
 func (a *App) Errors() map[string]int64 {

@@ -2,10 +2,12 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"ingot/loadgen/flow"
 	"ingot/loadgen/ledger"
 	"ingot/loadgen/record"
 
@@ -181,5 +183,50 @@ func TestCallsAllocateNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { c.serve(ctx) }); n > 0 && !raceEnabled {
 			t.Errorf("%s: %g allocations", uri, n)
 		}
+	}
+}
+
+// TestBatch: a run of several events starts and ends each of them.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	c := newCaller(t, Function{ID: "f", Flow: flow.Config{Batch: flow.Batch{Size: 3, Timeout: time.Second}}})
+	event := func(seq int) string { return fmt.Sprintf(`{"data":{"lg":{"s":7,"i":%d}}}`, seq) }
+	body := func(run string, seqs ...int) string {
+		var all []string
+		for _, seq := range seqs {
+			all = append(all, event(seq))
+		}
+		return fmt.Sprintf(`{"ctx":{"run_id":"%s"},"event":%s,"events":[%s]}`, run, all[0], strings.Join(all, ","))
+	}
+	c.call("/0", body("a", 4, 5, 9))
+	if n := c.rec.Count; n(record.Started) != 1 || n(record.Completed) != 3 || n(record.Calls) != 1 {
+		t.Errorf("%d started, %d completed", n(record.Started), n(record.Completed))
+	}
+	c.call("/0", body("b", 6, 9, 7))
+	seen, _ := c.Flow()
+	if seen.Batch != 3 || len(seen.Broken) > 0 {
+		t.Errorf("%+v", seen)
+	}
+	tally := c.led.Tally(0, 10, func(int64) (ledger.Expectation, int) { return ledger.Run, 0 })
+	if tally.DoubledRuns != 1 || tally.Completed != 5 || tally.Started != 5 {
+		t.Errorf("%+v", tally)
+	}
+}
+
+// TestSingletonCancels: a run that another one ends is neither lost nor completed.
+func TestSingletonCancels(t *testing.T) {
+	t.Parallel()
+	c := newCaller(t, Function{ID: "f", Flow: flow.Config{Singleton: flow.Cancel}, Behaviour: Behaviour{Kind: Sequential, Steps: 1}})
+	c.led.Sent(0, 2, ledger.Accepted)
+	c.call("/0", callBody("a", 0, 0, 0))
+	c.call("/0", callBody("b", 0, 0, 1))
+	c.call("/0", callBody("a", 1, 0, 0)) // was under way
+	c.call("/0", callBody("b", 1, 0, 1))
+	if n := c.rec.Count; n(record.Expected) != 2 || n(record.Completed) != 1 || n(record.Cancelled) != 1 {
+		t.Errorf("%d expected, %d completed, %d cancelled", n(record.Expected), n(record.Completed), n(record.Cancelled))
+	}
+	tally := c.led.Tally(0, 3, func(int64) (ledger.Expectation, int) { return ledger.MayRun, 0 })
+	if tally.Lost != 0 || tally.Completed != 1 || tally.Cancelled != 1 || tally.Skipped != 0 {
+		t.Errorf("%+v", tally)
 	}
 }

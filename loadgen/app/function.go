@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"time"
+
+	"ingot/loadgen/flow"
 )
 
 // Kind is what a function does.
@@ -39,10 +41,11 @@ type Behaviour struct {
 
 // Function is one function of the app.
 type Function struct {
-	ID          string // without the app's name
-	Event       string // that triggers it; "" is none
-	Concurrency int    // limit; 0 is none
-	Behaviour   Behaviour
+	ID        string // without the app's name
+	Event     string // that triggers it; "" is none
+	Flow      flow.Config
+	Alone     bool // every event of the session is for this function
+	Behaviour Behaviour
 }
 
 // Slug is the function's id for the server.
@@ -74,8 +77,6 @@ func (f Function) config(appName, appURL string, index int) map[string]any {
 	if f.Event != "" {
 		c["triggers"] = []any{map[string]any{"event": f.Event}}
 	}
-	if f.Concurrency > 0 {
-		c["concurrency"] = []any{map[string]any{"limit": f.Concurrency}}
-	}
+	f.Flow.Register(c)
 	return c
 }

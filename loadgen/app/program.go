@@ -6,8 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
+
+	"ingot/loadgen/flow"
 )
 
 // reply is a prepared answer.
@@ -29,8 +30,7 @@ type program struct {
 	ops     [][]byte       // the op of step i, without brackets, for checkpoints
 	branch  map[string]int // step id on the wire to its number
 	invoke  []byte         // beginning of an invoke op, up to the mark
-	limit   int64          // of calls at once; 0 is none
-	active  atomic.Int64   // calls under way, if there is a limit
+	flow    *flow.Function // nil if it has no flow control
 	pending reply          // of a discovery in the midst of a fan-out: nothing to do
 }
 
@@ -43,7 +43,7 @@ const (
 
 func compile(appName string, f Function) *program {
 	p := &program{Behaviour: f.Behaviour, slug: Slug(appName, f.ID), result: reply{200, []byte(result)},
-		pending: reply{206, []byte(`[]`)}, branch: map[string]int{}, limit: int64(f.Concurrency)}
+		pending: reply{206, []byte(`[]`)}, branch: map[string]int{}}
 	p.retry = fmt.Appendf(nil, "%d", max(1, int64(p.RetryAfter/time.Second)))
 	output, _ := json.Marshal(strings.Repeat("x", max(0, p.Output-2))) // letters: cannot fail
 	var plans []string

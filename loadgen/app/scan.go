@@ -101,6 +101,23 @@ func (s *scanner) event(m *mark) {
 	}
 }
 
+// scanEvents finds the events of a run of several.
+func scanEvents(body []byte, each func(mark)) {
+	s := scanner{b: body}
+	for key, ok := s.object(); ok; key, ok = s.next() {
+		if !equal(key, "events") || !s.array() {
+			s.skip()
+			continue
+		}
+		for more := !s.ends(']'); more && !s.bad; more = s.more(']') {
+			var m mark
+			s.event(&m)
+			each(m)
+		}
+		return
+	}
+}
+
 func (s *scanner) mark(m *mark) {
 	m.found = true
 	for key, ok := s.object(); ok; key, ok = s.next() {

@@ -46,15 +46,16 @@ func (a *App) serve(ctx *fasthttp.RequestCtx) {
 		a.serveHeld(ctx, p)
 		return
 	}
-	if p.limit > 0 {
-		if p.active.Add(1) > p.limit {
-			a.fail("more calls at once than the function's limit")
-		}
-		defer p.active.Add(-1)
+	if p.flow != nil && a.ours(c.mark) {
+		p.flow.Enter(c.mark.seq)
+		defer p.flow.Leave(c.mark.seq)
 	}
 	c.branch = p.targeted(uri)
 	a.run(ctx, p, &c, now)
 }
+
+// ours reports whether an event is of this session.
+func (a *App) ours(m mark) bool { return m.found && m.session == a.opts.Session }
 
 // program finds the function of a request's target: /<index>?...
 func (a *App) program(uri []byte) *program {
@@ -82,35 +83,49 @@ func (a *App) run(ctx *fasthttp.RequestCtx, p *program, c *call, now time.Durati
 	rec.Add(key, record.Calls, 1)
 	fails := p.fails(c)
 	var v ledger.Verdict
-	if c.mark.found && c.mark.session == a.opts.Session {
+	if a.ours(c.mark) {
 		v = a.opts.Ledger.Call(entry(p, c, fails, now))
 	}
 	if !v.Known {
 		rec.Add(key, record.Stray, 1)
 	}
-	tracked := v.Known && !v.OtherRun && c.mark.seq >= a.first.Load()
+	known := v.Known && !v.OtherRun
+	tracked := known && a.measured(c.mark.seq)
+	if known && p.flow != nil {
+		a.enter(key, ctx.PostBody(), p, c, v, now)
+	}
 	if tracked {
 		a.judge(key, p, c, v, now)
 	}
 	final := a.perform(ctx, p, c, fails)
-	if !tracked {
-		return
-	}
-	if n := p.stepsDone(c, fails, final); n > 0 && !v.Again {
+	if n := p.stepsDone(c, fails, final); n > 0 && !v.Again && tracked {
 		rec.Add(key, record.Steps, n)
 	}
-	if p.Depth > 0 {
+	if !known || p.Depth > 0 {
 		return // the end of an invoked run is no end of the event's
 	}
 	end := a.opts.Clock.Now()
 	if a.opts.Ledger.Answered(c.mark.seq, end, final) {
-		rec.Add(key, record.Completed, 1)
-		rec.Time(key, record.Complete, end-v.Intended)
+		a.completed(ctx, p, c, end, end-v.Intended)
 	}
-	if p.Kind == Waits && !final && a.opts.Waiting != nil {
+	if tracked && p.Kind == Waits && !final && a.opts.Waiting != nil {
 		a.opts.Waiting(c.mark.seq, c.memos)
 	}
 }
+
+// completed records that the last answer for a run was given.
+func (a *App) completed(ctx *fasthttp.RequestCtx, p *program, c *call, end, took time.Duration) {
+	if a.measured(c.mark.seq) {
+		a.opts.Recorder.Add(ctx.ConnID(), record.Completed, 1)
+		a.opts.Recorder.Time(ctx.ConnID(), record.Complete, took)
+	}
+	if p.flow != nil {
+		a.leave(ctx.ConnID(), ctx.PostBody(), p, c, end)
+	}
+}
+
+// measured reports whether an event is of the window.
+func (a *App) measured(seq int64) bool { return seq >= a.first.Load() }
 
 // stepsDone is how many steps an answer reports.
 func (p *program) stepsDone(c *call, fails, final bool) int64 {

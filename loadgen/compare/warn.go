@@ -59,6 +59,9 @@ func Problems(r *result.Result) []string {
 	count(r.Counts.Refused, "events were refused")
 	count(r.Counts.Unknown, "events got no answer")
 	count(r.Counts.Unsent, "the generator could not send all events")
+	if r.Flow != nil {
+		count(r.Flow.Broken, "the flow control was broken")
+	}
 	if r.Generator.Saturated {
 		list = append(list, "the generator was saturated, so the server may be faster than it looks")
 	}

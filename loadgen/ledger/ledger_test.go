@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-func all(run bool, branches int) func(int64) (bool, int) {
-	return func(int64) (bool, int) { return run, branches }
+func all(run Expectation, branches int) func(int64) (Expectation, int) {
+	return func(int64) (Expectation, int) { return run, branches }
 }
 
 // position is a call for a position of event seq.
@@ -40,10 +40,10 @@ func TestTally(t *testing.T) {
 	l.Call(position(5, 4, 0, 0, false)) // accepted after all
 	l.Answered(5, 2*time.Second, true)
 	want := Tally{Events: 6, Accepted: 4, Refused: 1, Unknown: 1, Started: 4, Completed: 3, Late: 1, Lost: 2, LastEnd: 3 * time.Second}
-	if got := l.Tally(0, 100, all(true, 0)); got != want {
+	if got := l.Tally(0, 100, all(Run, 0)); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got := l.Tally(3, 4, all(true, 0)); got.Events != 1 || got.Lost != 1 {
+	if got := l.Tally(3, 4, all(Run, 0)); got.Events != 1 || got.Lost != 1 {
 		t.Errorf("a part: %+v", got)
 	}
 }
@@ -90,7 +90,7 @@ func TestDoubles(t *testing.T) {
 	if v := l.Call(position(1, 2, 0, 0, false)); v.Known {
 		t.Errorf("an event that was never sent: %+v", v)
 	}
-	if got := l.Tally(0, 1, all(true, 0)); got.DoubledRuns != 1 {
+	if got := l.Tally(0, 1, all(Run, 0)); got.DoubledRuns != 1 {
 		t.Errorf("%+v", got)
 	}
 	if p := l.Position(0); p != 2 {
@@ -114,10 +114,10 @@ func TestBranches(t *testing.T) {
 	}
 	l.Answered(2, time.Second, true)
 	l.Answered(1, time.Second, true)
-	if got := l.Tally(2, 3, all(true, n)); got.MissingBranches != 0 {
+	if got := l.Tally(2, 3, all(Run, n)); got.MissingBranches != 0 {
 		t.Errorf("%+v", got)
 	}
-	if got := l.Tally(1, 2, all(true, n)); got.MissingBranches != n {
+	if got := l.Tally(1, 2, all(Run, n)); got.MissingBranches != n {
 		t.Errorf("%+v", got)
 	}
 }
@@ -146,10 +146,50 @@ func TestTogether(t *testing.T) {
 		})
 	}
 	all4.Wait()
-	if got := l.Tally(0, n, all(true, 0)); got.Completed != n/2 || got.Accepted != n || got.DoubledRuns != 0 {
+	if got := l.Tally(0, n, all(Run, 0)); got.Completed != n/2 || got.Accepted != n || got.DoubledRuns != 0 {
 		t.Errorf("%+v", got)
 	}
 	if sum := completed[0] + completed[1] + completed[2] + completed[3]; sum != n/2 {
 		t.Errorf("%d completions", sum)
+	}
+}
+
+// TestMayRun: of events that may be skipped, only runs that have started can be lost.
+func TestMayRun(t *testing.T) {
+	t.Parallel()
+	l := New(10, 0, time.Second)
+	reserve(t, l, 5)
+	for seq := range int64(4) {
+		l.Call(position(seq, uint64(seq+1), 0, 0, false))
+	}
+	l.Answered(0, time.Second, true)
+	if !l.Cancelled(1) || l.Cancelled(1) || l.Cancelled(0) || l.Cancelled(9) {
+		t.Error("only a run that goes on can be cancelled, once")
+	}
+	if l.Answered(1, time.Second, true) {
+		t.Error("a cancelled run completes")
+	}
+	want := Tally{Events: 5, Accepted: 5, Started: 4, Completed: 1, Cancelled: 1, Lost: 2, Skipped: 1, LastEnd: time.Second}
+	if got := l.Tally(0, 5, all(MayRun, 0)); got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	l := New(10, 0, time.Second)
+	reserve(t, l, 3)
+	l.Call(position(0, 1, 0, 0, false))
+	if !l.Join(1, 1) || l.Join(1, 2) || l.Join(0, 2) || l.Join(5, 1) {
+		t.Error("an event joins one run, once")
+	}
+	if got := l.Tally(0, 3, all(Run, 0)); got.DoubledRuns != 2 || got.Started != 2 {
+		t.Errorf("%+v", got)
+	}
+	if e, ok := l.Event(1); !ok || e != (Event{Intended: time.Second, Accepted: true, Started: true}) {
+		t.Errorf("%+v", e)
+	}
+	if _, ok := l.Event(5); ok {
+		t.Error("an event that was never sent")
 	}
 }

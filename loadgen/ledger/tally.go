@@ -13,6 +13,10 @@ type Tally struct {
 	Started, Completed, Late int64
 	// Lost were accepted, and their run did not complete.
 	Lost int64
+	// Skipped were accepted and may have started no run, which they did not.
+	Skipped int64
+	// Cancelled are events whose run was ended by another one.
+	Cancelled int64
 	// DoubledRuns are events with more than one run.
 	DoubledRuns int64
 	// MissingBranches are parallel parts of completed runs that were never executed.
@@ -21,9 +25,19 @@ type Tally struct {
 	LastEnd time.Duration
 }
 
+// Expectation is what is to become of an accepted event.
+type Expectation uint8
+
+// Expectations. With MayRun, only a run that has started is to complete.
+const (
+	NoRun Expectation = iota
+	Run
+	MayRun
+)
+
 // Tally counts the events from `from` up to, not including, `to`. expected says
-// whether the event starts a run; branches how many parallel parts that has.
-func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run bool, branches int)) Tally {
+// what is to become of an event; branches how many parallel parts its run has.
+func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run Expectation, branches int)) Tally {
 	var t Tally
 	for seq := from; seq < min(to, l.next.Load()); seq++ {
 		e := l.entry(seq)
@@ -39,9 +53,11 @@ func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run bool, branc
 		t.Completed += is(s, completed)
 		t.Late += is(s, late)
 		t.DoubledRuns += is(s, doubledRun)
+		t.Cancelled += is(s, cancelled)
 		run, branches := expected(seq)
-		if run && s&accepted != 0 && s&completed == 0 {
-			t.Lost++
+		if s&accepted != 0 {
+			t.Lost += lost(s, run)
+			t.Skipped += skipped(s, run)
 		}
 		if s&completed == 0 {
 			continue
@@ -52,6 +68,20 @@ func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run bool, branc
 		}
 	}
 	return t
+}
+
+func lost(state uint32, run Expectation) int64 {
+	if run == NoRun || state&(completed|cancelled) != 0 || run == MayRun && state&started == 0 {
+		return 0
+	}
+	return 1
+}
+
+func skipped(state uint32, run Expectation) int64 {
+	if run != MayRun || state&started != 0 {
+		return 0
+	}
+	return 1
 }
 
 func is(state, bit uint32) int64 {

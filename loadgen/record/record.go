@@ -58,6 +58,7 @@ const (
 	Completed
 	Steps
 	Calls
+	Cancelled
 	DoubledSteps
 	Stray
 	Errors

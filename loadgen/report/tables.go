@@ -104,6 +104,8 @@ func figures(gs []*group) table {
 	count("Steps doubled", true, func(c result.Counts) int64 { return c.DoubledSteps })
 	count("Runs late", true, func(c result.Counts) int64 { return c.Late })
 
+	flowRows(gs, head, line)
+
 	head("Server")
 	value("CPU", "cores", func(r *result.Result) float64 { return r.Server.Cores })
 	value("CPU per run", "ms", func(r *result.Result) float64 { return r.Server.CPUPerRun })

@@ -100,9 +100,31 @@ func textCounts(w io.Writer, r *result.Result) {
 	fmt.Fprintf(w, "runs\t%s expected\t%s started\t%s completed\t%s lost\t%s doubled\t%s late\n",
 		thousands(c.Expected), thousands(c.Started), thousands(c.Completed), thousands(c.Lost), thousands(c.DoubledRuns), thousands(c.Late))
 	fmt.Fprintf(w, "steps\t%s completed\t%s doubled\t%s calls\t%s stray\n", thousands(c.Steps), thousands(c.DoubledSteps), thousands(c.Calls), thousands(c.Stray))
+	textFlow(w, r.Flow)
 	for _, kind := range slices.Sorted(maps.Keys(r.Errors)) {
 		fmt.Fprintf(w, "errors\t%s\t%s\n", thousands(r.Errors[kind]), plainLine(kind))
 	}
+}
+
+// textFlow shows what the flow control came to; highest numbers of what is not limited
+// are left out.
+func textFlow(w io.Writer, f *result.Flow) {
+	if f == nil {
+		return
+	}
+	fmt.Fprintf(w, "flow\t%s runs\t%s skipped\t%s cancelled\t%s broken", thousands(f.Runs), thousands(f.Skipped), thousands(f.Cancelled), thousands(f.Broken))
+	for _, h := range []struct {
+		n    int64
+		what string
+	}{{f.CallsAtOnce, "calls at once"}, {f.RunsAtOnce, "runs at once"}, {f.LargestBatch, "events in a batch"}} {
+		if h.n > 0 {
+			fmt.Fprintf(w, "\t%s %s at most", thousands(h.n), h.what)
+		}
+	}
+	if f.Ahead > 0 {
+		fmt.Fprintf(w, "\t%s ms ahead at most", milliseconds(f.Ahead))
+	}
+	fmt.Fprintln(w)
 }
 
 func textUsage(w io.Writer, r *result.Result) {

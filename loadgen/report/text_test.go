@@ -69,6 +69,20 @@ func squeeze(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+func TestTextOfFlowControl(t *testing.T) {
+	t.Parallel()
+	r := fixed()
+	r.Flow = &result.Flow{Runs: 1100, Skipped: 90, Cancelled: 10, CallsAtOnce: 12, Ahead: 1500, Broken: 2}
+	var b bytes.Buffer
+	if err := Text(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	const want = "flow 1,100 runs 90 skipped 10 cancelled 2 broken 12 calls at once at most 1.50 ms ahead at most\n"
+	if got := squeeze(b.String()); !strings.Contains(got, want) || !strings.Contains(got, "! the flow control was broken") {
+		t.Errorf("%q is missing in\n%s", want, b.String())
+	}
+}
+
 func TestTextOfAnUnseenServer(t *testing.T) {
 	t.Parallel()
 	r := fixed()

@@ -67,8 +67,10 @@ type Result struct {
 
 	Server    Usage     `json:"server"`
 	Generator Generator `json:"generator"`
-	Redis     *Redis    `json:"redis,omitempty"`
-	Series    []Sample  `json:"series"`
+	// Flow is nil if the functions have no flow control.
+	Flow   *Flow    `json:"flow,omitempty"`
+	Redis  *Redis   `json:"redis,omitempty"`
+	Series []Sample `json:"series"`
 	// Objective is what the run was held against, if anything.
 	Objective *Objective `json:"objective,omitempty"`
 	// Warnings are reasons to distrust the figures, as sentences.
@@ -147,6 +149,25 @@ type Counts struct {
 	Late int64 `json:"late"`
 	// Stray are calls for runs that this measurement did not start.
 	Stray int64 `json:"stray,omitempty"`
+}
+
+// Flow says what became of the events by the flow control of the functions, and how
+// well that was kept. Where an event may start no run, Counts.Expected are the runs that
+// were seen; where a run has several events, Counts are of events.
+type Flow struct {
+	Runs      int64 `json:"runs"`      // that started
+	Skipped   int64 `json:"skipped"`   // accepted events that started no run
+	Cancelled int64 `json:"cancelled"` // runs that a later one of their key ended
+	// CallsAtOnce and RunsAtOnce are the highest numbers under one limit, LargestBatch
+	// is the highest number of events in a run; 0 if they are not limited.
+	CallsAtOnce  int64 `json:"calls_at_once"`
+	RunsAtOnce   int64 `json:"runs_at_once"`
+	LargestBatch int64 `json:"largest_batch"`
+	// Ahead is how much earlier than the throttle or the rate limit allows a run was seen
+	// to start, in microseconds. A little is the way to the app.
+	Ahead int64 `json:"ahead_us"`
+	// Broken is how often a promise of the flow control was broken; Errors has the kinds.
+	Broken int64 `json:"broken"`
 }
 
 // Throughput is per second of the time in which the work was done: from the

@@ -1,0 +1,125 @@
+package loadgen
+
+import (
+	"fmt"
+	"time"
+
+	"ingot/loadgen/app"
+	"ingot/loadgen/flow"
+	"ingot/loadgen/ledger"
+	"ingot/loadgen/record"
+	"ingot/loadgen/result"
+)
+
+// checkFlow refuses flow control that the workload cannot have.
+func (p *part) checkFlow() error {
+	f := p.shape.Flow
+	if err := f.Validate(); err != nil { // the preset's and the given together
+		return err
+	}
+	if f.Batched() && (p.kind == app.Parallel || p.kind == app.Invokes) {
+		return fmt.Errorf("batch-events cannot be combined with workload %s: its branches belong to one event", p.Name)
+	}
+	if n := len(p.functions) * f.Keys; n > flow.MaxKeys {
+		return fmt.Errorf("keys times functions is %d, it must be at most %d", n, flow.MaxKeys)
+	}
+	return nil
+}
+
+// expectation is what is to become of the part's events.
+func (p *part) expectation() ledger.Expectation {
+	switch {
+	case p.noRuns:
+		return ledger.NoRun
+	case p.shape.Flow.Skips():
+		return ledger.MayRun
+	}
+	return ledger.Run
+}
+
+// settle is how long nothing has to happen until it is sure that no event starts a
+// run any more; 0 if every event is sure to start one.
+func (l load) settle() (d time.Duration) {
+	for _, p := range l.parts {
+		if p.expectation() == ledger.MayRun {
+			d = max(d, p.shape.Flow.Settle())
+		}
+	}
+	return d
+}
+
+// quiet finds the end of a session in which events may start no run.
+type quiet struct {
+	need  time.Duration // without a call
+	calls int64
+	since time.Duration
+}
+
+func (q *quiet) reached(s *session) bool {
+	now, calls := s.clock.Now(), s.rec.Count(record.Calls)
+	if calls != q.calls || q.since == 0 {
+		q.calls, q.since = calls, now
+	}
+	switch {
+	case s.backlog() > 0:
+		return false
+	case s.rec.Count(record.Completed)+s.rec.Count(record.Cancelled) >= s.rec.Count(record.Accepted):
+		return true
+	}
+	return now-q.since >= q.need
+}
+
+// newest is when the newest event of a key was to be sent, of all that were accepted
+// and of those that started a run.
+type newest struct{ accepted, started time.Duration }
+
+// overlooked counts keys whose newest event must not be skipped, but was. Events that
+// were under way together may have come in another order.
+func (s *session) overlooked() (n int64) {
+	together := s.rec.Total(record.Request).Max()*int64(time.Microsecond) + int64(2*time.Millisecond)
+	keys := map[*part][]newest{}
+	for _, p := range s.load.parts {
+		if p.expectation() == ledger.MayRun && p.shape.Flow.NewestWins() {
+			keys[p] = make([]newest, len(p.templates)*max(1, p.shape.Flow.Keys))
+		}
+	}
+	for seq := s.measured.first; seq < s.measured.last && len(keys) > 0; seq++ {
+		t := s.events.template(seq)
+		list := keys[t.part]
+		e, ok := s.ledger.Event(seq)
+		if list == nil || !ok || !e.Accepted {
+			continue
+		}
+		k := &list[t.function*max(1, t.part.shape.Flow.Keys)+t.part.shape.Flow.Key(seq)]
+		k.accepted = max(k.accepted, e.Intended)
+		if e.Started {
+			k.started = max(k.started, e.Intended)
+		}
+	}
+	for _, list := range keys {
+		for _, k := range list {
+			if int64(k.accepted-k.started) > together {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// flowResult adds what was seen of the flow control.
+func (s *session) flowResult(r *result.Result, t ledger.Tally) {
+	if s.app == nil {
+		return
+	}
+	seen, given := s.app.Flow()
+	if !given {
+		return
+	}
+	f := &result.Flow{Runs: s.rec.Count(record.Started), Skipped: t.Skipped, Cancelled: t.Cancelled,
+		CallsAtOnce: seen.Calls, RunsAtOnce: seen.Runs, LargestBatch: seen.Batch, Ahead: seen.Ahead.Microseconds()}
+	for kind, n := range seen.Broken {
+		f.Broken += n
+		r.Errors["flow control: "+kind] += n
+	}
+	r.Flow = f
+}
