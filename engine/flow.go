@@ -94,6 +94,14 @@ func (p *partition) change(f *flow) {
 	}
 }
 
+// bound applies the rule's bound to a key's state.
+func (p *partition) bound(f *flow, g gcra) {
+	if tat := g.bound(f.tat, p.now*1e6); tat != f.tat {
+		f.tat = tat
+		p.change(f)
+	}
+}
+
 // idle says that the state is that of a key that was never used.
 func (f *flow) idle(now int64) bool {
 	switch f.kind {

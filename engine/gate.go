@@ -23,8 +23,12 @@ type gate struct {
 	// inUse counts the calls under way of a concurrency limit, picked those of any
 	// kind that are about to be made.
 	inUse, picked int
+	// tickets counts the lanes that it has let look and that have not yet.
+	tickets int
 	// flow is the stored state of a throttle or run limit.
-	flow    *flow
+	flow *flow
+	// lease is what a limit of a wider scope is lent; nil for others.
+	lease   *lease
 	waiting []*lane
 	// wakeAt is when a throttle admits the next one, unix ms; 0 if nobody waits. at is
 	// its place in the partition's heap.
@@ -52,6 +56,9 @@ func (p *partition) gate(kind flowKind, fn *function.Function, scope function.Sc
 			g.flow = p.flow(kind, fn.ID, id)
 			g.flow.refs++
 		}
+		if scope != function.ScopeFunction {
+			g.lease = &lease{owner: keyOwner(id, p.set.partitions)}
+		}
 	}
 	return g
 }
@@ -69,6 +76,9 @@ func (p *partition) forgetGate(g *gate) {
 	if g.flow != nil {
 		g.flow.refs--
 	}
+	if g.lease != nil {
+		p.giveBack(g)
+	}
 	p.sleepGate(g)
 	delete(p.gates, g.key)
 }
@@ -80,6 +90,9 @@ func (g *gate) room(now int64) int {
 		return g.rate.free(g.flow.tat, now*1e6)
 	case flowRuns:
 		return g.max - g.flow.n
+	}
+	if g.lease != nil {
+		return min(g.max, g.lease.held) - g.inUse
 	}
 	return g.max - g.inUse
 }
@@ -103,6 +116,10 @@ func (p *partition) take(g *gate, r *run) {
 // give takes back what a call had taken.
 func (p *partition) give(g *gate) {
 	g.inUse--
+	if g.lease != nil && (g.lease.others || g.lease.held > g.max) {
+		p.giveBack(g)
+		p.ask(g)
+	}
 	p.open(g)
 	p.forgetGate(g)
 }
@@ -124,8 +141,16 @@ func (p *partition) leaveRun(r *run) {
 func (p *partition) block(l *lane, g *gate) {
 	l.state, l.blocked = laneBlocked, g
 	g.waiting = append(g.waiting, l)
-	if g.kind == flowThrottle {
+	p.await(g)
+}
+
+// await sees to it that a gate without room opens, if it does not by the end of calls.
+func (p *partition) await(g *gate) {
+	switch {
+	case g.kind == flowThrottle:
 		p.wakeGate(g)
+	case g.lease != nil:
+		p.ask(g)
 	}
 }
 
@@ -140,9 +165,7 @@ func (p *partition) unblock(l *lane) {
 func (p *partition) open(g *gate) {
 	for len(g.waiting) > 0 {
 		if g.room(p.now) <= g.picked {
-			if g.kind == flowThrottle {
-				p.wakeGate(g)
-			}
+			p.await(g)
 			return
 		}
 		l := g.waiting[0]
@@ -151,6 +174,7 @@ func (p *partition) open(g *gate) {
 		if l.blocked == g {
 			p.unblock(l)
 			l.ticket = g
+			g.tickets++
 			return
 		}
 	}
@@ -183,6 +207,7 @@ func (h *gateHeap) Pop() any {
 
 // wakeGate asks for the throttle to be opened when it admits the next one.
 func (p *partition) wakeGate(g *gate) {
+	p.bound(g.flow, g.rate)
 	next := (g.rate.next(g.flow.tat, p.now*1e6) + 999_999) / 1_000_000
 	switch {
 	case g.wakeAt == 0:

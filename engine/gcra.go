@@ -40,20 +40,21 @@ func rateLimitRate(r *function.RateLimit) gcra {
 	return newGCRA(r.Limit, r.Period, int64(max(r.Limit, 1)/10)+1)
 }
 
-// begin is tat without its past, and without what no admission can have left: a
-// clock that was set back would else shut the key until it has caught up.
-func (g gcra) begin(tat, now int64) int64 { return min(max(tat, now), now+g.tolerance) }
+// bound is tat without what no admission under this rule can have left: a clock that
+// was set back, or a longer period before, would else shut the key until the time has
+// caught up.
+func (g gcra) bound(tat, now int64) int64 { return min(tat, now+g.tolerance) }
 
 // free is how many may be admitted at now.
 func (g gcra) free(tat, now int64) int {
-	n := (g.tolerance - (g.begin(tat, now) - now)) / g.emission
+	n := (g.tolerance - (max(tat, now) - now)) / g.emission
 	return int(min(n, math.MaxInt32))
 }
 
 // take admits one and returns the new tat.
-func (g gcra) take(tat, now int64) int64 { return g.begin(tat, now) + g.emission }
+func (g gcra) take(tat, now int64) int64 { return max(tat, now) + g.emission }
 
 // next is the unix ns from which one more may be admitted.
 func (g gcra) next(tat, now int64) int64 {
-	return max(now, g.begin(tat, now)+g.emission-g.tolerance)
+	return max(now, max(tat, now)+g.emission-g.tolerance)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"slices"
 
 	"ingot/engine/function"
@@ -162,6 +163,8 @@ func (d *decoder) limits() *runLimits {
 // laneID names a lane of a function: a hash of the keys of its runs. The zero lane is
 // that of runs without keys.
 type laneID [16]byte
+
+func (a laneID) compare(b laneID) int { return bytes.Compare(a[:], b[:]) }
 
 // laneOf is the lane of runs with such keys. Starts have lanes of their own where
 // they come under limits of their own, so that they hold up no run that goes on.

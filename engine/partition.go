@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +45,7 @@ const (
 	cmdSnapshot                         // the catalog changed
 	cmdDelivered                        // messages up to seq have taken effect
 	cmdRequest                          // an API call
+	cmdLease                            // a partition's message about shared limits
 )
 
 // command is one input of a partition.
@@ -62,6 +65,7 @@ type command struct {
 	snapshot *Snapshot
 	request  *request
 	mark     *deliveredMark
+	lease    *leaseMessage
 }
 
 // routedEvent is an event with the functions of one partition that it starts.
@@ -91,6 +95,8 @@ type effects struct {
 	messages []sentMessage
 	units    []*logUnit
 	replies  []reply
+	// leases do not wait for the commit: they rest on nothing that is stored.
+	leases []*leaseMessage
 }
 
 func (e *effects) empty() bool {
@@ -130,6 +136,7 @@ type partition struct {
 	spilled []*fnQueue
 	lanes   int
 	gates   map[gateKey]*gate
+	lender  lender
 	// throttled are the throttles at which lanes wait.
 	throttled gateHeap
 	// flows are keys' states in memory; sweepAt is when states without effect are looked
@@ -198,7 +205,7 @@ const (
 	outputFor       = time.Hour
 )
 
-func newPartition(id int, set *settings, store PartitionStore, names *waitNames, log *slog.Logger) *partition {
+func newPartition(id int, epoch uint64, set *settings, store PartitionStore, names *waitNames, log *slog.Logger) *partition {
 	return &partition{
 		id: id, set: set, store: store, names: names, log: log,
 		snapshot: &Snapshot{},
@@ -213,6 +220,7 @@ func newPartition(id int, set *settings, store PartitionStore, names *waitNames,
 		claims:   map[string]*claim{},
 		deduped:  map[string]struct{}{},
 		gates:    map[gateKey]*gate{},
+		lender:   newLender(epoch, set.partitions),
 		flows:    map[flowID]*flow{},
 		outbox:   outbox{enabled: set.history, max: set.historyBytes},
 	}
@@ -225,6 +233,7 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 	p.batch = p.store.NewBatch()
 	p.out = &effects{}
 	p.more = false
+	p.greet()
 	p.page()
 	for i := range cmds {
 		p.command(&cmds[i])
@@ -328,6 +337,8 @@ func (p *partition) command(c *command) {
 		p.delivered(c.mark.take())
 	case cmdRequest:
 		p.request(c.request)
+	case cmdLease:
+		p.lease(c.lease)
 	}
 }
 
@@ -344,7 +355,8 @@ func (p *partition) configure(s *Snapshot) {
 func (p *partition) reconfigure(q *fnQueue, fn *function.Function) {
 	if q.fn != fn {
 		q.fn, q.limit = fn, ownLimit(fn)
-		for _, l := range q.lanes {
+		for _, id := range slices.SortedFunc(maps.Keys(q.lanes), laneID.compare) {
+			l := q.lanes[id]
 			if l.known {
 				p.setGates(l, l.keys, l.start)
 			}

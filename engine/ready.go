@@ -183,21 +183,24 @@ func (p *partition) advance(l *lane) {
 
 // next takes the lane whose turn it is and whose gates are open; nil if there is none.
 func (p *partition) next(q *fnQueue) *lane {
-	for i := range q.rounds {
-		for len(q.rounds[i]) > 0 {
-			l := q.rounds[i][0]
-			q.rounds[i] = q.rounds[i][1:]
-			l.state = laneIdle
-			ok := p.mayGo(l)
-			if g := l.ticket; g != nil {
-				l.ticket = nil
-				if !ok {
-					p.open(g) // somebody else may make use of it
-				}
+	for q.hasTurns() {
+		round := &q.rounds[0]
+		if len(*round) == 0 {
+			round = &q.rounds[1]
+		}
+		l := (*round)[0]
+		*round = (*round)[1:]
+		l.state = laneIdle
+		ok := p.mayGo(l)
+		if g := l.ticket; g != nil {
+			l.ticket = nil
+			g.tickets--
+			if !ok {
+				p.open(g) // somebody else may make use of it
 			}
-			if ok {
-				return l
-			}
+		}
+		if ok {
+			return l
 		}
 	}
 	return nil

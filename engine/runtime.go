@@ -96,7 +96,7 @@ func New(c Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open partition %d: %w", i, err)
 		}
-		w := &worker{e: e, p: newPartition(i, &e.set, ps, e.names, e.log), box: newMailbox(or(c.MailboxSize, 8192))}
+		w := &worker{e: e, p: newPartition(i, 1, &e.set, ps, e.names, e.log), box: newMailbox(or(c.MailboxSize, 8192))}
 		undelivered, err := w.p.recover()
 		if err != nil {
 			return nil, fmt.Errorf("load partition %d: %w", i, err)
@@ -299,6 +299,13 @@ func (e *Engine) release(w *worker, eff *effects) {
 	}
 	for _, r := range eff.replies {
 		r.req.done <- answer{r.val, r.err}
+	}
+}
+
+// deliver passes messages about shared limits on.
+func (e *Engine) deliver(messages []*leaseMessage) {
+	for _, m := range messages {
+		e.workers[m.to].box.put(command{kind: cmdLease, lease: m})
 	}
 }
 

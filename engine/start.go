@@ -67,6 +67,7 @@ func (p *partition) admit(fn *function.Function, ev []byte) bool {
 	}
 	f := p.flow(flowRate, fn.ID, hash128(flowRate, fn.ID[:], source(r.Key), value))
 	g := rateLimitRate(r)
+	p.bound(f, g)
 	if g.free(f.tat, p.now*1e6) < 1 {
 		return false
 	}

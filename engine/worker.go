@@ -101,6 +101,7 @@ func (w *worker) round(cmds []command) error {
 	if err != nil {
 		return err
 	}
+	w.e.deliver(eff.leases)
 	if batch.Len() == 0 {
 		w.p.committed()
 		if !eff.empty() {
