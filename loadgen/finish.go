@@ -92,28 +92,32 @@ func (s *session) throughput(c result.Counts, t ledger.Tally) result.Throughput 
 		return result.Throughput{}
 	}
 	return result.Throughput{Requests: float64(c.Requests) / sending, Events: float64(c.Accepted) / sending,
-		Runs: float64(c.Completed) / busy, Steps: float64(c.Steps) / busy, Busy: result.Seconds(busy)}
+		Runs: float64(s.runs(c)) / busy, Steps: float64(c.Steps) / busy, Busy: result.Seconds(busy)}
 }
+
+// runs is how many runs have completed: the counts are of events, of which a batch has
+// several.
+func (s *session) runs(c result.Counts) int64 { return c.Completed - s.rec.Count(record.Joined) }
 
 // usage is what the server used within the window and the drain.
 func (s *session) usage(c result.Counts, rssMax int64) result.Usage {
-	u := result.NoUsage()
+	u, runs := result.NoUsage(), float64(s.runs(c))
 	a, b := s.measured.begin.server, s.measured.end.server
 	u.RSSMax, u.RSSEnd = max(rssMax, b.RSS), b.RSS
 	if a.CPU >= 0 && b.CPU >= 0 {
 		cpu := (b.CPU - a.CPU).Seconds()
 		u.CPUSeconds = cpu
 		u.Cores = per(cpu, (s.measured.end.at - s.measured.begin.at).Seconds())
-		u.CPUPerRun = per(cpu*1e3, float64(c.Completed))
+		u.CPUPerRun = per(cpu*1e3, runs)
 		u.CPUPerEvent = per(cpu*1e6, float64(c.Accepted))
 	}
 	if a.Written >= 0 && b.Written >= 0 {
 		u.WrittenBytes = b.Written - a.Written
-		u.BytesPerRun = per(float64(u.WrittenBytes), float64(c.Completed))
+		u.BytesPerRun = per(float64(u.WrittenBytes), runs)
 	}
 	if a.Fsyncs >= 0 && b.Fsyncs >= 0 {
 		u.Fsyncs = b.Fsyncs - a.Fsyncs
-		u.FsyncsPerRun = per(float64(u.Fsyncs), float64(c.Completed))
+		u.FsyncsPerRun = per(float64(u.Fsyncs), runs)
 	}
 	return u
 }
@@ -146,7 +150,7 @@ func (s *session) redisUsage(c result.Counts) *result.Redis {
 		return nil
 	}
 	n := b.redis.Commands - a.redis.Commands
-	return &result.Redis{Commands: n, CommandsPerStep: per(float64(n), float64(c.Steps)), CommandsPerRun: per(float64(n), float64(c.Completed)),
+	return &result.Redis{Commands: n, CommandsPerStep: per(float64(n), float64(c.Steps)), CommandsPerRun: per(float64(n), float64(s.runs(c))),
 		CPUSeconds: (b.redis.CPU - a.redis.CPU).Seconds(), UsedMemory: b.redis.UsedMemory}
 }
 

@@ -32,6 +32,7 @@ var columns = []struct {
 	{"server cores", func(r *result.Result) (float64, error) { return r.Server.Cores, nil }},
 	{"CPU per run, ms", cpuPerRun},
 	{"memory, MB", memory},
+	{"CPU per event, µs", cpuPerEvent},
 	{"fsyncs per run", func(r *result.Result) (float64, error) { return r.Server.FsyncsPerRun, nil }},
 }
 

@@ -82,6 +82,10 @@ func cpuPerRun(r *result.Result) (float64, error) {
 	return positive(r.Server.CPUPerRun, "the server's CPU time is unknown")
 }
 
+func cpuPerEvent(r *result.Result) (float64, error) {
+	return positive(r.Server.CPUPerEvent, "the server's CPU time is unknown")
+}
+
 func cpuPerCall(r *result.Result) (float64, error) {
 	cpu, err := cpuPerRun(r)
 	if err != nil {

@@ -193,7 +193,7 @@ func TestMarkdownAndJSON(t *testing.T) {
 	text := s.Markdown()
 	for _, want := range []string{
 		"| three-step runs of one function | ≥ 10000 runs/s | 12000 runs/s | 12000 … 12000 | met | flood-one |",
-		"| ceiling-single | 100000 | 0 | 12000 | 0.9 | 0.9 | 0.6 | 0.6 | 0.2 | 0.2 | 0 | 0.1 | 500 | 0 |",
+		"| ceiling-single | 100000 | 0 | 12000 | 0.9 | 0.9 | 0.6 | 0.6 | 0.2 | 0.2 | 0 | 0.1 | 500 | – | 0 |",
 		"median of 2 rounds", "C, 2 cores", "| resident memory with 1,000,000 sleeping runs |", "--hold sleeping=1000000", "commit abc",
 		"    bin/loadgen run --command 'bin/ingot dev --host 127.0.0.1 --port {port}",
 	} {

@@ -44,6 +44,7 @@ func (a *App) leave(key uint64, body []byte, p *program, c *call, end time.Durat
 	for _, seq := range a.batch(body) {
 		if seq != c.mark.seq && a.opts.Ledger.Answered(seq, end, true) && a.measured(seq) {
 			a.opts.Recorder.Add(key, record.Completed, 1)
+			a.opts.Recorder.Add(key, record.Joined, 1)
 		}
 	}
 }

@@ -58,6 +58,7 @@ const (
 	Completed
 	Steps
 	Calls
+	Joined // of Completed, the events of a batch but its first
 	Cancelled
 	DoubledSteps
 	Stray

@@ -116,9 +116,9 @@ func textFlow(w io.Writer, f *result.Flow) {
 	for _, h := range []struct {
 		n    int64
 		what string
-	}{{f.CallsAtOnce, "calls at once"}, {f.RunsAtOnce, "runs at once"}, {f.LargestBatch, "events in a batch"}} {
+	}{{f.CallsAtOnce, "calls at once at most"}, {f.RunsAtOnce, "runs at once at most"}, {f.LargestBatch, "in the largest batch"}} {
 		if h.n > 0 {
-			fmt.Fprintf(w, "\t%s %s at most", thousands(h.n), h.what)
+			fmt.Fprintf(w, "\t%s %s", thousands(h.n), h.what)
 		}
 	}
 	if f.Ahead > 0 {

@@ -153,7 +153,8 @@ type Counts struct {
 
 // Flow says what became of the events by the flow control of the functions, and how
 // well that was kept. Where an event may start no run, Counts.Expected are the runs that
-// were seen; where a run has several events, Counts are of events.
+// were seen. Where a run has several events, Counts are of events; Throughput and Usage
+// are of runs.
 type Flow struct {
 	Runs      int64 `json:"runs"`      // that started
 	Skipped   int64 `json:"skipped"`   // accepted events that started no run
