@@ -155,7 +155,7 @@ func write(t *testing.T, text string) string {
 
 func TestMixWeights(t *testing.T) {
 	t.Parallel()
-	file := write(t, "- {workload: steps, weight: 3}\n- {workload: sleep, sleep: 5s}\n")
+	file := write(t, "- {workload: steps, weight: 3}\n- {workload: sleep, sleep: 5s, keys: 4, throttle: 10/1s+5}\n")
 	e := testEvents(t, func(p *Plan) { p.Workload, p.File = "mix", file })
 	counts := map[string]int{}
 	for i := range int64(40_000) {
@@ -164,7 +164,7 @@ func TestMixWeights(t *testing.T) {
 	if n := counts["steps"]; n < 29_000 || n > 31_000 || counts["steps"]+counts["sleep"] != 40_000 {
 		t.Error(counts)
 	}
-	if s := e.load.parts[1].shape; s.Sleep != 5*time.Second || s.Steps != 1 {
+	if s := e.load.parts[1].shape; s.Sleep != 5*time.Second || s.Steps != 1 || s.Flow.Keys != 4 || s.Flow.Throttle.Burst != 5 {
 		t.Errorf("%+v", s)
 	}
 	steps, calls := work(e.load.parts)

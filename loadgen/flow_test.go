@@ -101,6 +101,9 @@ func TestFlowControlThatCannotBe(t *testing.T) {
 		"cannot be combined with debounce": func(p *loadgen.Plan) {
 			p.Workload, p.Shape.Flow.Singleton = "batch", flow.Skip
 		},
+		"a call carries at most": func(p *loadgen.Plan) {
+			p.Workload, p.Shape.Flow.Batch.Size, p.Shape.Flow.Batch.Timeout, p.Shape.Size = "batch", 1000, time.Second, 5000
+		},
 		"keys is -1": func(p *loadgen.Plan) { p.Shape.Flow.Keys = -1 },
 	} {
 		p := quick()

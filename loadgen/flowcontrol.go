@@ -11,6 +11,9 @@ import (
 	"ingot/loadgen/result"
 )
 
+// maxCall is the size from which calls have no events any more (spec 01 §7.6).
+const maxCall = 4 << 20
+
 // checkFlow refuses flow control that the workload cannot have.
 func (p *part) checkFlow() error {
 	f := p.shape.Flow
@@ -19,6 +22,9 @@ func (p *part) checkFlow() error {
 	}
 	if f.Batched() && (p.kind == app.Parallel || p.kind == app.Invokes) {
 		return fmt.Errorf("batch-events cannot be combined with workload %s: its branches belong to one event", p.Name)
+	}
+	if n := f.Batch.Size * p.shape.Size; n > maxCall {
+		return fmt.Errorf("batch-events: so many events of %d bytes come to %d, a call carries at most %d", p.shape.Size, n, maxCall)
 	}
 	if n := len(p.functions) * f.Keys; n > flow.MaxKeys {
 		return fmt.Errorf("keys times functions is %d, it must be at most %d", n, flow.MaxKeys)
@@ -80,7 +86,7 @@ func (s *session) overlooked() (n int64) {
 	keys := map[*part][]newest{}
 	for _, p := range s.load.parts {
 		if p.expectation() == ledger.MayRun && p.shape.Flow.NewestWins() {
-			keys[p] = make([]newest, len(p.templates)*max(1, p.shape.Flow.Keys))
+			keys[p] = make([]newest, len(p.functions)*max(1, p.shape.Flow.Keys))
 		}
 	}
 	for seq := s.measured.first; seq < s.measured.last && len(keys) > 0; seq++ {

@@ -57,7 +57,11 @@ func TestScan(t *testing.T) {
 
 func FuzzScan(f *testing.F) {
 	f.Add([]byte(aCall))
-	f.Fuzz(func(_ *testing.T, b []byte) { scan(b) }) // must end, without a panic
+	f.Add([]byte(`{"events":[` + `{"data":{"lg":{"i":1}}},{}]}`))
+	f.Fuzz(func(_ *testing.T, b []byte) { // must end, without a panic
+		scan(b)
+		scanEvents(b, func(mark) {})
+	})
 }
 
 func TestScanAllocatesNothing(t *testing.T) {
@@ -175,9 +179,10 @@ func TestStrangeCalls(t *testing.T) {
 }
 
 func TestCallsAllocateNothing(t *testing.T) {
-	c := newCaller(t, Function{ID: "f", Behaviour: Behaviour{Kind: Sequential, Steps: 3}}, Function{ID: "p", Behaviour: Behaviour{Kind: Invokes, Steps: 1, Child: "t-f"}})
+	c := newCaller(t, Function{ID: "f", Behaviour: Behaviour{Kind: Sequential, Steps: 3}}, Function{ID: "p", Behaviour: Behaviour{Kind: Invokes, Steps: 1, Child: "t-f"}},
+		Function{ID: "l", Flow: flow.Config{Keys: 3, Limit: 1, RunLimit: 1, Throttle: flow.Rate{Limit: 1, Period: time.Second}, Singleton: flow.Cancel}})
 	ctx := new(fasthttp.RequestCtx)
-	for _, uri := range []string{"/0?fnId=t-f&stepId=step", "/1?fnId=t-p&stepId=step"} {
+	for _, uri := range []string{"/0?fnId=t-f&stepId=step", "/1?fnId=t-p&stepId=step", "/2?fnId=t-l&stepId=step"} {
 		prepare(ctx, uri, aCall)
 		c.serve(ctx)
 		if n := testing.AllocsPerRun(100, func() { c.serve(ctx) }); n > 0 && !raceEnabled {
