@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ingot/engine/event"
 	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
@@ -15,6 +16,20 @@ type SimNode struct {
 	e    *Engine
 	r    *router
 	from uint64
+	// OnArrival is told of each event that a round takes for functions, before the
+	// round; nil tells nobody.
+	OnArrival func(Arrival)
+}
+
+// Arrival is an event on its way into the functions of a partition. Its place in a
+// log tells whether a crash has undone it: see Applied.
+type Arrival struct {
+	Partition, Log int
+	Seq            uint64
+	// History is the key that the lifecycle records of the round will have.
+	History uint64
+	Event   *event.Event
+	Fns     []ids.UUID
 }
 
 // NewSimNode opens an engine whose loops are not running. window bounds its
@@ -56,10 +71,38 @@ func (n *SimNode) Round(i, max int) {
 	w := n.e.workers[i]
 	cmds := append([]command(nil), w.box.queue[:min(max, len(w.box.queue))]...)
 	w.box.queue = append([]command(nil), w.box.queue[len(cmds):]...)
+	n.arrivals(w.p, cmds)
 	if err := w.round(cmds); err != nil {
 		n.e.fail(err)
 	}
 }
+
+// arrivals tells of the events among a round's commands that take effect.
+func (n *SimNode) arrivals(p *partition, cmds []command) {
+	if n.OnArrival == nil {
+		return
+	}
+	for i := range cmds {
+		c := &cmds[i]
+		if c.kind != cmdEvent || len(c.event.fns) == 0 || c.seq <= p.cursors[c.log] {
+			continue
+		}
+		a := Arrival{Partition: p.id, Log: c.log, Seq: c.seq, History: p.outbox.next, Event: &c.event.Event}
+		for _, fn := range c.event.fns {
+			a.Fns = append(a.Fns, fn.ID)
+		}
+		n.OnArrival(a)
+	}
+}
+
+// Applied is how far a partition has applied a log (0 is the log of events, i+1 the
+// messages of partition i).
+func (n *SimNode) Applied(partition, log int) uint64 {
+	return n.e.workers[partition].p.cursors[log]
+}
+
+// Commands is the number of commands that wait for a partition.
+func (n *SimNode) Commands(partition int) int { return len(n.e.workers[partition].box.queue) }
 
 // Messages is the number of messages that wait for the router.
 func (n *SimNode) Messages() int { return len(n.e.inbox.queue) }
@@ -166,7 +209,8 @@ func Leftovers(s Store) []string {
 			return []string{err.Error()}
 		}
 		for t, name := range map[Table]string{TableRun: "run", TableTrigger: "trigger", TableStep: "step",
-			TableReady: "ready", TableTimer: "timer", TablePause: "pause", TableMessage: "message", TableSignal: "signal"} {
+			TableReady: "ready", TableTimer: "timer", TablePause: "pause", TableMessage: "message", TableSignal: "signal",
+			TableLane: "lane", TableBatch: "batch"} {
 			err := ps.Scan(t, nil, nil, func(k, _ []byte) bool {
 				out = append(out, fmt.Sprintf("partition %d: %s %x", i, name, k))
 				return len(out) < 20
@@ -175,23 +219,42 @@ func Leftovers(s Store) []string {
 				out = append(out, err.Error())
 			}
 		}
+		out = append(out, keysInUse(i, ps)...)
+	}
+	return out
+}
+
+// keysInUse describes the states of keys that some run or event is still in. States
+// of rates are left out: they stay until their time has passed.
+func keysInUse(partition int, ps PartitionStore) (out []string) {
+	err := ps.Scan(TableFlow, nil, nil, func(k, v []byte) bool {
+		var f flow
+		if err := f.decode(v); err != nil || (f.kind != flowRate && f.kind != flowThrottle) {
+			out = append(out, fmt.Sprintf("partition %d: key %x of kind %d: %v", partition, k, f.kind, err))
+		}
+		return len(out) < 20
+	})
+	if err != nil {
+		out = append(out, err.Error())
 	}
 	return out
 }
 
 // InMemory counts what a node still holds of runs.
 func (n *SimNode) InMemory() string {
-	runs, calls, waits := 0, 0, len(n.e.names.counts)
+	runs, calls, waits, lanes, gates := 0, 0, len(n.e.names.counts), 0, 0
 	var kept int64
 	for _, w := range n.e.workers {
 		runs += len(w.p.runs)
 		kept += w.p.keptBytes
 		calls += len(w.p.calls)
+		lanes += w.p.lanes
+		gates += len(w.p.gates) + len(w.p.throttled)
 	}
-	if runs+calls+waits == 0 && kept == 0 {
+	if runs+calls+waits+lanes+gates == 0 && kept == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d runs, %d bytes of queued runs, %d calls, %d names waited for", runs, kept, calls, waits)
+	return fmt.Sprintf("%d runs, %d bytes of queued runs, %d calls, %d names waited for, %d lanes, %d gates", runs, kept, calls, waits, lanes, gates)
 }
 
 // SetLimits overrides limits of the function with that slug (its id being derived from it).
