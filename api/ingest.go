@@ -92,12 +92,17 @@ func (s *Server) ingest(ctx *fasthttp.RequestCtx, p params) {
 		return
 	}
 	now := time.Now().UnixMilli()
-	err = in.parse(ctx, body, now)
+	err = s.parse(in, ctx, body, now)
 	if errors.Is(err, event.ErrBody) {
 		if form, ok := formBody(ctx, body); ok {
 			in.begin()
-			err = in.parse(ctx, form, now)
+			err = s.parse(in, ctx, form, now)
 		}
+	}
+	var full *engine.BacklogError
+	if errors.As(err, &full) {
+		s.overloaded(ctx, in, err)
+		return
 	}
 	if in.n > 0 {
 		if logErr := s.opts.Log.Append(in.records, in.n); logErr != nil {
@@ -129,13 +134,19 @@ func (in *ingest) end() {
 	in.reply = append(in.reply, ']')
 }
 
-// parse reads the events of body into records and reply. It returns what ended it early.
-func (in *ingest) parse(ctx *fasthttp.RequestCtx, body []byte, now int64) error {
+// parse reads the events of body into records and reply. It returns what ended it
+// early; with a *engine.BacklogError nothing of the request may be accepted.
+func (s *Server) parse(in *ingest, ctx *fasthttp.RequestCtx, body []byte, now int64) error {
 	seed, seeded := parseSeed(ctx.Request.Header.Peek(headerSeed))
 	e := &in.event
 	e.Seeded = seeded
 	in.parser.Reset(body, now)
 	for in.parser.Next(e) {
+		if s.opts.Admit != nil {
+			if err := s.opts.Admit(e); err != nil {
+				return err
+			}
+		}
 		if in.n > 0 {
 			in.reply = append(in.reply, ',')
 		}
@@ -174,7 +185,12 @@ func (s *Server) overloaded(ctx *fasthttp.RequestCtx, in *ingest, err error) {
 	s.logOverload(err)
 	in.begin()
 	ctx.Response.Header.Set(headerRetryAfter, retryAfterSeconds)
-	in.fail(ctx, fasthttp.StatusServiceUnavailable, err)
+	status := fasthttp.StatusServiceUnavailable
+	var full *engine.BacklogError
+	if errors.As(err, &full) && full.Function != "" {
+		status = fasthttp.StatusTooManyRequests
+	}
+	in.fail(ctx, status, err)
 }
 
 // logOverload logs refusals at most once a second: there can be very many.

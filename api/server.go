@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ingot/engine"
+	"ingot/engine/event"
 	"ingot/internal/deadline"
 	"ingot/internal/realtime"
 
@@ -65,8 +66,10 @@ const maxOtherBody = 64 << 20
 
 // Options configure a Server. Zero limits mean the defaults.
 type Options struct {
-	Mode    Mode
-	Engine  engine.API
+	Mode   Mode
+	Engine engine.API
+	// Admit refuses events while too many runs wait (*engine.BacklogError); nil admits all.
+	Admit   func(*event.Event) error
 	Catalog *engine.Catalog
 	Log     engine.Log
 	// SigningKey authenticates SDKs in start mode; empty in dev.

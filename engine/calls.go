@@ -28,7 +28,7 @@ func QueueRef(jobID string) string {
 func (p *partition) mayRun(r *run) bool {
 	fn := p.fn(r)
 	if fn == nil {
-		p.failEarly(r, &runError{name: "Error", message: "the function of this run is not registered any more"})
+		p.buryRun(r, "its function is not registered")
 		return false
 	}
 	limit := maxSteps
@@ -106,6 +106,7 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 		Order:            slices.Clone(r.order),
 		Stack:            r.stack[:len(r.stack):len(r.stack)],
 		StateSize:        r.stateSize,
+		Inputs:           r.inputs,
 	}
 	if j.kind == jobPlanned {
 		// The position stays that of the call that planned the step.

@@ -35,7 +35,8 @@ func (p *partition) queue(fn ids.UUID) *fnQueue {
 	q := p.queues[fn]
 	if q == nil {
 		def := p.snapshot.ByID[fn]
-		q = &fnQueue{id: fn, fn: def, limit: ownLimit(def)}
+		q = &fnQueue{id: fn, fn: def, limit: ownLimit(def), backlog: p.set.backlogs.of(fn)}
+		q.setMode(p.storedMode(fn))
 		q.zero = lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, known: true}
 		p.queues[fn] = q
 		p.order = append(p.order, q)

@@ -62,9 +62,7 @@ func (p *partition) delete(r *run) {
 	r.ended = true
 	p.ended.add(r.id)
 	p.touch(r)
-	if r.indexed {
-		p.batch.Delete(p.readyKey(r.fn, r.lane, r.score, r.id))
-	}
+	p.unindex(r)
 	p.unlock(r)
 	p.leaveRun(r)
 	if !r.stored {
@@ -73,6 +71,9 @@ func (p *partition) delete(r *run) {
 	p.batch.Delete(TableRun, r.id[:])
 	if r.apart {
 		p.batch.Delete(TableTrigger, r.id[:])
+	}
+	if r.edited {
+		p.batch.Delete(TableInput, r.id[:])
 	}
 	for i := range r.saved {
 		p.batch.Delete(TableStep, stepKey(p.key[:0], r.id, i))

@@ -23,8 +23,6 @@ type gate struct {
 	// inUse counts the calls under way of a concurrency limit, picked those of any
 	// kind that are about to be made.
 	inUse, picked int
-	// tickets counts the lanes that it has let look and that have not yet.
-	tickets int
 	// flow is the stored state of a throttle or run limit.
 	flow *flow
 	// lease is what a limit of a wider scope is lent; nil for others.
@@ -77,7 +75,7 @@ func (p *partition) forgetGate(g *gate) {
 		g.flow.refs--
 	}
 	if g.lease != nil {
-		p.giveBack(g)
+		p.giveLeases(g, g.lease.held)
 	}
 	p.sleepGate(g)
 	delete(p.gates, g.key)
@@ -117,7 +115,8 @@ func (p *partition) take(g *gate, r *run) {
 func (p *partition) give(g *gate) {
 	g.inUse--
 	if g.lease != nil && (g.lease.others || g.lease.held > g.max) {
-		p.giveBack(g)
+		// What has become free is the others' first.
+		p.giveLeases(g, 1)
 		p.ask(g)
 	}
 	p.open(g)
@@ -174,7 +173,6 @@ func (p *partition) open(g *gate) {
 		if l.blocked == g {
 			p.unblock(l)
 			l.ticket = g
-			g.tickets++
 			return
 		}
 	}

@@ -38,7 +38,6 @@ const (
 	SkipSingleton   = "singleton"
 	SkipDraining    = "draining"
 	SkipPaused      = "paused"
-	SkipNoFunction  = "function not registered"
 )
 
 // Lifecycle is one record of the outbox, for the read model.

@@ -55,8 +55,9 @@ type leaseHeld struct {
 type lease struct {
 	owner int
 	held  int
-	// asked says that an answer is outstanding; others that somebody else waits.
-	asked, others bool
+	// asked says that an answer is outstanding; others that somebody else waits; listed
+	// that the gate is on the partition's list of those that may have to give back.
+	asked, others, listed bool
 }
 
 // borrower is a gate of some partition, to the owner of its key.
@@ -285,29 +286,53 @@ func (p *partition) borrowed(m *leaseMessage) {
 		}
 		return
 	}
-	if m.kind == leaseGrant {
-		g.lease.asked = false
-		g.lease.held += m.n
-		g.lease.others = m.others
-		p.open(g)
+	if m.kind == leaseRecall {
+		g.lease.others = true
+		p.contend(g)
 		return
 	}
-	g.lease.others = true
-	if len(g.waiting) == 0 {
-		p.giveBack(g)
-	} // else it is the next call's end that gives one back
+	g.lease.asked = false
+	g.lease.held += m.n
+	if g.lease.others = m.others; m.others {
+		p.contend(g)
+	}
+	p.open(g)
 }
 
-// giveBack returns leases that are idle, and that no lane is about to use, if others
-// wait for them, or the limit has been lowered, or no lane is left.
-func (p *partition) giveBack(g *gate) {
-	idle := g.lease.held - g.inUse - g.picked - g.tickets
-	if over := g.lease.held - g.max; !g.lease.others && g.refs > 0 && over < idle {
-		idle = over
+// contend notes that a gate may have to give leases back at the end of the round.
+func (p *partition) contend(g *gate) {
+	if !g.lease.listed {
+		g.lease.listed = true
+		p.contended = append(p.contended, g)
 	}
-	if idle <= 0 {
-		return
+}
+
+// giveBack returns leases that no call of this round has used, where others wait for
+// them or the limit has been lowered. It comes after dispatch, so that what was lent has
+// been of use if it can be.
+func (p *partition) giveBack() {
+	left := p.contended[:0]
+	for _, g := range p.contended {
+		l := g.lease
+		switch n := l.held - g.inUse; {
+		case l.others:
+			p.giveLeases(g, n)
+		case l.held > g.max:
+			p.giveLeases(g, min(n, l.held-g.max))
+		}
+		if (l.others || l.held > g.max) && p.gates[g.key] == g {
+			left = append(left, g)
+		} else {
+			l.listed = false
+		}
 	}
-	g.lease.held -= idle
-	p.tell(&leaseMessage{kind: leaseReturn, to: g.lease.owner, gate: g.key, n: idle})
+	clear(p.contended[len(left):])
+	p.contended = left
+}
+
+func (p *partition) giveLeases(g *gate, n int) {
+	if n > 0 {
+		g.lease.held -= n
+		p.tell(&leaseMessage{kind: leaseReturn, to: g.lease.owner, gate: g.key, n: n})
+	}
 }

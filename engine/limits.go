@@ -102,7 +102,9 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 		}
 		if id, ok := key(keys, limitExpr(flowConcurrency, c.Scope, source(c.Key))); ok {
 			g := p.gate(flowConcurrency, fn, c.Scope, id)
-			g.max = c.Limit
+			if g.max = c.Limit; g.lease != nil && g.lease.held > g.max {
+				p.contend(g)
+			}
 			gates = append(gates, g)
 		}
 	}

@@ -30,6 +30,7 @@ type settings struct {
 	// readyWindow and timerWindow are how many entries of a function's backlog, and
 	// of a partition's timers, are kept in memory.
 	readyWindow, timerWindow int
+	backlogs                 backlogs
 	// draining stops new calls while the engine is being stopped.
 	draining atomic.Bool
 }
@@ -46,6 +47,7 @@ const (
 	cmdDelivered                        // messages up to seq have taken effect
 	cmdRequest                          // an API call
 	cmdLease                            // a partition's message about shared limits
+	cmdDead                             // an entry of a log that cannot be read
 )
 
 // command is one input of a partition.
@@ -66,6 +68,7 @@ type command struct {
 	request  *request
 	mark     *deliveredMark
 	lease    *leaseMessage
+	dead     *DeadLetter
 }
 
 // routedEvent is an event with the functions of one partition that it starts.
@@ -137,6 +140,8 @@ type partition struct {
 	lanes   int
 	gates   map[gateKey]*gate
 	lender  lender
+	// contended are gates that may have to give leases back.
+	contended []*gate
 	// throttled are the throttles at which lanes wait.
 	throttled gateHeap
 	// flows are keys' states in memory; sweepAt is when states without effect are looked
@@ -145,6 +150,9 @@ type partition struct {
 	dirtyFlows []*flow
 	sweepAt    int64
 	swept      []byte
+	dead       int // dead letters
+	bulks      []*bulk
+	gauges     gauges
 	timers     timerQueue
 	crons      cronTable
 	waits      *waitIndex
@@ -242,8 +250,10 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 	p.fireCrons()
 	p.expire()
 	p.sweep()
+	p.cancelBulks()
 	p.openThrottles()
 	p.dispatch()
+	p.giveBack()
 	p.flush()
 	return p.batch, p.out, p.err
 }
@@ -272,6 +282,7 @@ func (p *partition) committed() {
 	clear(p.claims)
 	clear(p.deduped)
 	p.forgetFlows()
+	p.publishGauges()
 }
 
 // wake returns when the partition must run again without a command: at once
@@ -312,7 +323,7 @@ func (p *partition) check(err error) {
 }
 
 func (p *partition) command(c *command) {
-	if c.kind == cmdEvent || c.kind == cmdMessage {
+	if c.kind == cmdEvent || c.kind == cmdMessage || c.kind == cmdDead {
 		if c.unit != nil {
 			p.out.units = append(p.out.units, c.unit)
 		}
@@ -339,6 +350,8 @@ func (p *partition) command(c *command) {
 		p.request(c.request)
 	case cmdLease:
 		p.lease(c.lease)
+	case cmdDead:
+		p.bury(c.dead)
 	}
 }
 

@@ -199,8 +199,9 @@ func (p *partition) startPending(f *flow) {
 	p.change(f)
 	fn := p.snapshot.ByID[f.fn]
 	if fn == nil || len(events) == 0 {
-		p.log.Error("collected events start no run: their function is not registered any more", "function", f.fn.String(), "events", len(events))
-		p.skip(&function.Function{ID: f.fn}, c.source, SkipNoFunction)
+		e := encoder{}
+		e.triggers(events)
+		p.bury(&DeadLetter{ID: c.source, Kind: DeadEvents, Fn: f.fn, Reason: "their function is not registered", Body: e.b})
 		return
 	}
 	s := newRun{

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"ingot/engine/function"
 	"ingot/internal/ids"
@@ -80,6 +81,8 @@ type fnQueue struct {
 	turning bool
 	// paused and draining are what an operator has set.
 	paused, draining bool
+	// backlog counts runs that are ready or being called.
+	backlog *atomic.Int64
 
 	zero  lane
 	lanes map[laneID]*lane // all others
@@ -191,16 +194,13 @@ func (p *partition) next(q *fnQueue) *lane {
 		l := (*round)[0]
 		*round = (*round)[1:]
 		l.state = laneIdle
-		ok := p.mayGo(l)
-		if g := l.ticket; g != nil {
-			l.ticket = nil
-			g.tickets--
-			if !ok {
-				p.open(g) // somebody else may make use of it
-			}
-		}
-		if ok {
+		ticket := l.ticket
+		l.ticket = nil
+		if p.mayGo(l) {
 			return l
+		}
+		if ticket != nil {
+			p.open(ticket) // somebody else may make use of it
 		}
 	}
 	return nil

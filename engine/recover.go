@@ -43,8 +43,8 @@ func (p *partition) recover() ([]sentMessage, error) {
 	}))
 	p.check(p.timers.page(p.store))
 	p.recoverQueues()
-	p.recoverLanes()
 	p.recoverSweep()
+	p.check(p.store.Scan(TableDead, nil, nil, func(_, _ []byte) bool { p.dead++; return true }))
 	p.recoverWaits()
 	p.recoverOutbox()
 	p.check(p.store.Scan(TableExpiry, nil, nil, func(k, _ []byte) bool {
@@ -56,47 +56,29 @@ func (p *partition) recover() ([]sentMessage, error) {
 	return undelivered, p.err
 }
 
-// recoverQueues finds the functions with ready runs, one seek each.
+// recoverQueues finds the functions with runs that are ready, and counts those.
 func (p *partition) recoverQueues() {
-	var from []byte
-	for p.err == nil {
-		var fn ids.UUID
-		found := false
-		p.check(p.store.Scan(TableReady, from, nil, func(k, _ []byte) bool {
-			found = len(k) == 40
-			copy(fn[:], k)
-			return false
+	for _, t := range [...]Table{TableReady, TableLane} {
+		var q *fnQueue
+		var found []*fnQueue
+		p.check(p.store.Scan(t, nil, nil, func(k, _ []byte) bool {
+			if len(k) < 40 {
+				return true
+			}
+			if q == nil || ids.UUID(k[:16]) != q.id {
+				q = p.queue(ids.UUID(k[:16]))
+				found = append(found, q)
+			}
+			p.count(q, 1)
+			return true
 		}))
-		if !found {
-			return
-		}
-		q := p.queue(fn)
-		p.check(q.zero.page(p.store))
-		p.advance(&q.zero)
-		if from = prefixEnd(fn[:]); from == nil {
-			return
-		}
-	}
-}
-
-// recoverLanes finds the functions with lanes, one seek each. The lanes themselves are
-// looked for while the partition works.
-func (p *partition) recoverLanes() {
-	var from []byte
-	for p.err == nil {
-		var fn ids.UUID
-		found := false
-		p.check(p.store.Scan(TableLane, from, nil, func(k, _ []byte) bool {
-			found = len(k) == 56
-			copy(fn[:], k)
-			return false
-		}))
-		if !found {
-			return
-		}
-		p.spill(p.queue(fn))
-		if from = prefixEnd(fn[:]); from == nil {
-			return
+		for _, q := range found {
+			if t == TableLane {
+				p.spill(q) // its lanes are looked for while the partition works
+				continue
+			}
+			p.check(q.zero.page(p.store))
+			p.advance(&q.zero)
 		}
 	}
 }

@@ -24,6 +24,12 @@ const (
 	reqForget // the caller of reqOutput has gone
 	reqStepLimit
 	reqStateLimit
+	reqSetMode
+	reqMode
+	reqCancelBulk
+	reqReplay
+	reqListDead
+	reqActOnDead
 )
 
 type request struct {
@@ -37,6 +43,10 @@ type request struct {
 	fn         ids.UUID
 	limit      int
 	target     *request // of reqForget
+	mode       FunctionMode
+	bulk       *BulkCancel
+	replay     *Replay
+	dead       deadRequest
 
 	done chan answer // has room for the one answer
 }
@@ -73,7 +83,7 @@ func (p *partition) request(req *request) {
 			p.answer(req, nil, ErrRunNotFound)
 			return
 		}
-		p.answer(req, &RunState{Events: r.events, Steps: r.steps[:len(r.steps):len(r.steps)]}, nil)
+		p.answer(req, &RunState{Events: r.events, Steps: r.steps[:len(r.steps):len(r.steps)], Inputs: r.inputs}, nil)
 	case reqOutput:
 		p.output(req)
 	case reqForget:
@@ -81,6 +91,18 @@ func (p *partition) request(req *request) {
 	case reqStepLimit, reqStateLimit:
 		p.setLimit(req)
 		p.answer(req, nil, nil)
+	case reqSetMode:
+		p.setMode(req)
+	case reqMode:
+		p.answer(req, p.queue(req.fn).mode(), nil)
+	case reqCancelBulk:
+		p.beginBulk(req)
+	case reqReplay:
+		p.answer(req, nil, p.replay(req.replay))
+	case reqListDead:
+		p.listDead(req)
+	case reqActOnDead:
+		p.actOnDead(req)
 	}
 }
 

@@ -118,6 +118,8 @@ type run struct {
 	correlations []string
 	sync         *syncInfo
 	limits       *runLimits
+	// inputs are edited inputs of steps of a replay.
+	inputs []Step
 
 	events [][]byte // canonical JSON of the triggering events
 	// steps are the memos in stack order. followed says of each that the discovery
@@ -134,6 +136,7 @@ type run struct {
 
 	// Volatile bookkeeping of the partition.
 	stored  bool   // has a record in TableRun
+	edited  bool   // its inputs are in TableInput
 	apart   bool   // its events are in TableTrigger, not in the record
 	indexed bool   // has an entry in the ready index
 	lane    laneID // where that entry is
@@ -301,6 +304,7 @@ const (
 	flagSync
 	flagApart
 	flagLimits
+	flagEdited
 )
 
 // run writes the run's record: everything but steps below saved, and events that
@@ -310,7 +314,7 @@ func (e *encoder) run(r *run) {
 	e.id(r.fn)
 	e.id(r.trace)
 	e.int(int64(r.reqVersion))
-	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart | b2u(r.limits != nil)*flagLimits)
+	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart | b2u(r.limits != nil)*flagLimits | b2u(r.edited)*flagEdited)
 	e.int(r.startedAt)
 	e.int(r.score)
 	e.int(r.stateSize)
@@ -394,6 +398,7 @@ func decodeRun(id ulid.ULID, b []byte) (*run, error) {
 	flags := d.byte()
 	r.forcePlan = flags&flagForcePlan != 0
 	r.apart = flags&flagApart != 0 || version == 1
+	r.edited = flags&flagEdited != 0
 	r.startedAt = d.int()
 	r.score = d.int()
 	r.stateSize = d.int()
@@ -498,6 +503,26 @@ func (e *encoder) events(events [][]byte) {
 	for _, ev := range events {
 		e.bytes(ev)
 	}
+}
+
+// inputs writes the value of one key of TableInput.
+func (e *encoder) inputs(inputs []Step) {
+	e.byte(recordVersion)
+	e.uint(uint64(len(inputs)))
+	for i := range inputs {
+		e.str(inputs[i].ID)
+		e.bytes(inputs[i].Memo)
+	}
+}
+
+func decodeInputs(b []byte) ([]Step, error) {
+	d := decoder{b: b}
+	d.version()
+	inputs := make([]Step, d.count(2))
+	for i := range inputs {
+		inputs[i] = Step{ID: d.str(), Memo: d.bytes()}
+	}
+	return inputs, d.err
 }
 
 func decodeTriggers(b []byte) ([][]byte, error) {

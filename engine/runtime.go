@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"ingot/engine/event"
+	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -30,6 +32,10 @@ type Config struct {
 	// HistoryBytes per partition (default 64 MiB) while nothing consumes it.
 	History      bool
 	HistoryBytes int64
+	// MaxBacklog and MaxFunctionBacklog bound the runs that are ready or being called,
+	// in all and per function: above them events are refused at ingest (Admit). 0 is no
+	// bound.
+	MaxBacklog, MaxFunctionBacklog int64
 	// Now is the clock in unix ms; nil is the wall clock. The simulator has its own.
 	Now func() int64
 	// OnRest is called when nothing has come in for a while after much work: the
@@ -224,11 +230,14 @@ func (e *Engine) routeGroup(r *router, g *LogGroup) bool {
 	rest := g.Data
 	var ev event.Event
 	for seq := g.First; len(rest) > 0; seq++ {
-		var err error
-		if rest, err = event.DecodeRecord(rest, &ev); err != nil {
-			e.log.Error("an entry of the event log cannot be read; the rest of its group is passed over", "seq", seq, "error", err)
-			return true
+		next, err := event.DecodeRecord(rest, &ev)
+		if err != nil {
+			unit.add()
+			dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, seq)), Kind: DeadEntry,
+				Reason: fmt.Sprintf("entry %d of the event log cannot be read, nor can those after it in its group: %v", seq, err), Body: bytes.Clone(rest)}
+			return e.workers[0].box.offer(e.ctx, command{kind: cmdDead, log: 0, seq: seq, unit: unit, dead: dead}) == nil
 		}
+		rest = next
 		ok := true
 		r.route(&ev, func(i int, re *routedEvent) {
 			unit.add()
@@ -268,7 +277,10 @@ func (e *Engine) routeMessage(r *router, from int, m *sentMessage) {
 	}
 	ev, err := internalEvent(m.body)
 	if err != nil {
-		e.log.Error("an internal event cannot be read; it is passed over", "partition", from, "seq", m.seq, "error", err)
+		unit.add()
+		dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, m.seq)), Kind: DeadEntry,
+			Reason: fmt.Sprintf("internal event %d of partition %d cannot be read: %v", m.seq, from, err), Body: m.body}
+		e.workers[0].box.put(command{kind: cmdDead, log: from + 1, seq: m.seq, unit: unit, dead: dead})
 		return
 	}
 	r.route(ev, func(i int, re *routedEvent) {

@@ -117,7 +117,10 @@ type newRun struct {
 // begin creates a run, unless its singleton's lock is held. The id is new: a log
 // entry is applied once (its cursor), and an id of a sender is checked by duplicate.
 func (p *partition) begin(fn *function.Function, s *newRun) {
-	lock := p.lock(fn, s.events[0])
+	var lock *flow
+	if !s.batch { // the two exclude each other
+		lock = p.lock(fn, s.events[0])
+	}
 	if lock != nil && lock.holder != (ulid.ULID{}) {
 		holder := p.load(lock.holder)
 		switch {

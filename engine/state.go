@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -24,6 +25,11 @@ func (p *partition) save(r *run) {
 		if r.apart = size(r.events) > inlineEvents; r.apart {
 			e.triggers(r.events)
 			p.batch.Put(TableTrigger, r.id[:], e.b)
+		}
+		if r.edited = len(r.inputs) > 0; r.edited {
+			e.b = e.b[:0]
+			e.inputs(r.inputs)
+			p.batch.Put(TableInput, r.id[:], e.b)
 		}
 	}
 	if unsavedSize(r) > inlineSteps {
@@ -49,12 +55,14 @@ func (p *partition) index(r *run) {
 	if r.indexed && active && r.lane == lane {
 		return
 	}
-	if r.indexed {
-		p.batch.Delete(p.readyKey(r.fn, r.lane, r.score, r.id))
+	if !r.indexed && !active {
+		return
 	}
+	p.unindex(r)
 	if active {
 		t, key := p.readyKey(r.fn, lane, r.score, r.id)
 		p.batch.Put(t, key, nil)
+		p.count(p.queue(r.fn), 1)
 	}
 	r.indexed, r.lane = active, lane
 }
@@ -120,12 +128,25 @@ func (p *partition) loadStored(id ulid.ULID) (r *run) {
 	return r
 }
 
-// stored makes a run of its record and of what else is stored of it; nil if there
-// is no record, or none that can be read.
+// stored makes a run of its record and of what else is stored of it; nil if there is
+// no record, or none that can be read, which is put aside as a dead letter.
 func (p *partition) stored(id ulid.ULID, record []byte) *run {
 	if record == nil {
 		return nil
 	}
+	r, err := p.read(id, record)
+	if err != nil {
+		if p.err == nil {
+			p.batch.Delete(TableRun, id[:])
+			p.bury(&DeadLetter{ID: id, Kind: DeadRun, Reason: err.Error(), Body: bytes.Clone(record)})
+		}
+		return nil
+	}
+	return r
+}
+
+// read makes a run of its record.
+func (p *partition) read(id ulid.ULID, record []byte) (*run, error) {
 	r, bad := decodeRun(id, record)
 	if bad == nil && r.apart {
 		p.check(p.store.Get(TableTrigger, [][]byte{id[:]}, func(_ int, v []byte) {
@@ -137,16 +158,18 @@ func (p *partition) stored(id ulid.ULID, record []byte) *run {
 	if bad == nil && r.saved > 0 {
 		bad = p.loadSteps(r)
 	}
+	if bad == nil && r.edited {
+		p.check(p.store.Get(TableInput, [][]byte{id[:]}, func(_ int, v []byte) { r.inputs, bad = decodeInputs(v) }))
+	}
 	if bad != nil || p.err != nil {
-		p.log.Error("run state cannot be read; the run is left alone", "run", id.String(), "error", errors.Join(bad, p.err))
-		return nil
+		return nil, errors.Join(bad, p.err)
 	}
 	if r.indexed = r.active(); r.limits != nil {
 		r.lane = r.limits.lane
 	}
 	p.runs[id] = r
 	p.touch(r) // so that committed forgets it again if it stays dormant
-	return r
+	return r, nil
 }
 
 // loadSteps reads the steps that have keys of their own, which come before those of

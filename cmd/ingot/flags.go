@@ -38,6 +38,8 @@ func devFlags() []cli.Flag {
 		&cli.IntFlag{Name: "retry-interval", Category: categoryAdvanced, Usage: "`seconds` between two attempts, instead of the growing back-off"},
 		&cli.IntFlag{Name: "queue-workers", Category: categoryAdvanced, Value: config.DefaultWorkers, Usage: "calls to apps that run at once"},
 		&cli.StringFlag{Name: "sync", Category: categoryAdvanced, Value: string(config.SyncAlways), Usage: "flush step results to disk `always` or each interval; events are flushed before they are acknowledged either way"},
+		&cli.IntFlag{Name: "max-backlog", Category: categoryAdvanced, Usage: "refuse events with 503 while so many `runs` are ready (default: no bound)"},
+		&cli.IntFlag{Name: "max-function-backlog", Category: categoryAdvanced, Usage: "refuse a function's events with 429 while so many of its `runs` are ready (default: no bound)"},
 		&cli.StringFlag{Name: "admin-addr", Category: categoryAdvanced, Usage: "serve profiles and figures at `HOST:PORT`, on loopback only (default: off)"},
 
 		&cli.BoolFlag{Name: "persist", Category: categoryAccepted, Usage: "data is always durable"},

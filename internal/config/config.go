@@ -62,6 +62,9 @@ type Dev struct {
 	// AdminAddr is where profiles and figures are served, HOST:PORT on loopback;
 	// empty means nowhere.
 	AdminAddr string
+	// MaxBacklog and MaxFunctionBacklog bound the runs that are ready, in all and per
+	// function; above them events are refused. 0 is no bound.
+	MaxBacklog, MaxFunctionBacklog int
 	// NoEffect are the settings that were given and change nothing in this
 	// version, worth a warning.
 	NoEffect []string
@@ -94,6 +97,9 @@ func LoadDev(src Sources) (d Dev, warnings []string, err error) {
 		Ephemeral:     r.boolean("ephemeral"),
 		Sync:          Sync(r.text("sync", string(SyncAlways))),
 		AdminAddr:     r.text("admin-addr", ""),
+
+		MaxBacklog:         r.number("max-backlog", 0),
+		MaxFunctionBacklog: r.number("max-function-backlog", 0),
 	}
 	for _, name := range unused {
 		if r.given(name) {
@@ -112,6 +118,11 @@ func LoadDev(src Sources) (d Dev, warnings []string, err error) {
 	}
 	if d.Workers < 1 {
 		r.failf("queue-workers (%d) must be at least 1", d.Workers)
+	}
+	for name, n := range map[string]int{"max-backlog": d.MaxBacklog, "max-function-backlog": d.MaxFunctionBacklog} {
+		if n < 0 {
+			r.failf("%s (%d) must be at least 1, or 0 for no bound", name, n)
+		}
 	}
 	if d.Sync != SyncAlways && d.Sync != SyncInterval {
 		r.failf("sync must be %q or %q, not %q", SyncAlways, SyncInterval, d.Sync)

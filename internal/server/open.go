@@ -12,12 +12,15 @@ import (
 
 	"ingot/api"
 	"ingot/engine"
+	"ingot/engine/event"
 	"ingot/internal/admin"
 	"ingot/internal/config"
 	"ingot/internal/realtime"
 	"ingot/storage/pebble"
 	"ingot/transport"
 )
+
+var errStarting = errors.New("the server is starting")
 
 // open starts everything, from the disk up.
 func (s *Server) open(ctx context.Context, cfg Config) error {
@@ -48,6 +51,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine, err = engine.New(engine.Config{
 		Store: s.store, Catalog: catalog, Transport: s.reach, Logger: s.log,
 		RetryInterval: cfg.RetryInterval, MaxInFlight: cfg.Workers, OnFailure: s.fail,
+		MaxBacklog: int64(cfg.MaxBacklog), MaxFunctionBacklog: int64(cfg.MaxFunctionBacklog),
 		// After a burst the heap is mostly garbage that the runtime would keep for long.
 		OnRest: debug.FreeOSMemory,
 		// Nothing reads the outbox yet, so a little of the past is enough.
@@ -62,7 +66,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine.Start()
 	s.api = api.NewServer(api.Options{
 		Mode: api.ModeDev, Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
-		Realtime: hub,
+		Realtime: hub, Admit: s.admission(cfg),
 		Dev: api.DevOptions{
 			URLs: cfg.SDKURLs, Autodiscover: cfg.Discovery, Poll: cfg.Poll, PollInterval: cfg.PollInterval,
 			RetryInterval: cfg.RetryInterval, Workers: cfg.Workers, Persist: !cfg.Ephemeral,
@@ -76,6 +80,14 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.startSyncer(cfg, catalog)
 	s.log.Info("starting server", "addr", s.Addr(), "data", s.dir, "took", time.Since(begin).Round(time.Millisecond))
 	return nil
+}
+
+// admission is what refuses events while too many runs wait; nil without a bound.
+func (s *Server) admission(cfg Config) func(*event.Event) error {
+	if cfg.MaxBacklog == 0 && cfg.MaxFunctionBacklog == 0 {
+		return nil
+	}
+	return s.engine.Admit
 }
 
 func (s *Server) openStore(cfg Config) error {
@@ -105,7 +117,15 @@ func (s *Server) openAdmin(cfg Config) error {
 	}
 	port, err := admin.Start(admin.Options{
 		Addr: cfg.AdminAddr, Version: cfg.Version, Logger: s.log,
-		Vars: map[string]func() (any, error){"store": func() (any, error) { return s.store.Metrics() }},
+		Vars: map[string]func() (any, error){
+			"store": func() (any, error) { return s.store.Metrics() },
+			"engine": func() (any, error) {
+				if s.engine == nil {
+					return nil, errStarting
+				}
+				return s.engine.Stats(), nil
+			},
+		},
 	})
 	if err != nil {
 		return err

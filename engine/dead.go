@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ingot/engine/event"
+	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Dead letters: what can never run is put aside with the reason, where it can be read,
+// and driven again once the reason is gone, instead of being lost or holding up others.
+
+// DeadKind says what a dead letter is. Values are stored.
+type DeadKind uint8
+
+const (
+	// DeadRun is a run whose record cannot be read, or whose function is not known.
+	DeadRun DeadKind = 1
+	// DeadEvents are the events of a debounce or batch whose function is not known.
+	DeadEvents DeadKind = 2
+	// DeadEntry is an entry of the event log, or of a partition's messages, that cannot
+	// be read.
+	DeadEntry DeadKind = 3
+)
+
+func (k DeadKind) String() string {
+	switch k {
+	case DeadRun:
+		return "run"
+	case DeadEvents:
+		return "events"
+	}
+	return "entry"
+}
+
+// DeadLetter is one entry of the list.
+type DeadLetter struct {
+	Partition int
+	// At is when it was put aside, unix ms; ID the run, the last event, or a made-up id.
+	// The three together name the entry.
+	At     int64
+	ID     ulid.ULID
+	Kind   DeadKind
+	Fn     ids.UUID
+	Reason string
+	// Body is the run's record, the events, or the bytes that cannot be read.
+	Body []byte
+}
+
+// Errors of dead letters.
+var (
+	// ErrNoDeadLetter says that the list has no such entry.
+	ErrNoDeadLetter = errors.New("no such dead letter")
+	// ErrStillDead says that the reason of a dead letter is not gone.
+	ErrStillDead = errors.New("it still cannot run")
+)
+
+// maxDead bounds a partition's list; the oldest entries make room.
+const maxDead = 100_000
+
+func deadKey(dst []byte, at int64, id ulid.ULID) []byte {
+	return append(appendUint64(dst, sortable(at)), id[:]...)
+}
+
+// bury puts something aside.
+func (p *partition) bury(d *DeadLetter) {
+	d.Partition, d.At = p.id, p.now
+	p.log.Error("something can never run and is put aside as a dead letter", "kind", d.Kind.String(), "id", d.ID.String(), "function", d.Fn.String(), "reason", d.Reason)
+	e := encoder{b: p.enc.b[:0]}
+	e.byte(recordVersion)
+	e.byte(byte(d.Kind))
+	e.id(d.Fn)
+	e.str(d.Reason)
+	e.bytes(d.Body)
+	p.enc.b = e.b
+	p.batch.Put(TableDead, deadKey(p.key[:0], d.At, d.ID), e.b)
+	if p.dead++; p.dead > maxDead {
+		p.check(p.store.Scan(TableDead, nil, nil, func(k, _ []byte) bool {
+			p.batch.Delete(TableDead, k)
+			p.dead--
+			return false
+		}))
+	}
+}
+
+func decodeDead(partition int, k, v []byte) (*DeadLetter, error) {
+	d := decoder{b: v}
+	if d.version(); len(k) != 24 {
+		d.fail()
+	}
+	l := &DeadLetter{Partition: partition, Kind: DeadKind(d.byte()), Fn: d.id(), Reason: d.str(), Body: d.bytes()}
+	if d.err != nil {
+		return nil, d.err
+	}
+	l.At = unsortable(binary.BigEndian.Uint64(k))
+	copy(l.ID[:], k[8:])
+	return l, nil
+}
+
+// buryRun puts an active run aside. What it waits for, holds and blocks is given up;
+// its steps and events stay where they are.
+func (p *partition) buryRun(r *run, reason string) {
+	p.unindex(r)
+	for i := range r.jobs {
+		p.unlink(r, &r.jobs[i])
+	}
+	p.unlock(r)
+	p.leaveRun(r)
+	if r.limits != nil {
+		r.limits.lock, r.limits.slot = flowID{}, flowID{}
+	}
+	e := encoder{}
+	e.run(r)
+	p.batch.Delete(TableRun, r.id[:])
+	r.ended = true
+	p.touch(r)
+	p.bury(&DeadLetter{ID: r.id, Kind: DeadRun, Fn: r.fn, Reason: reason, Body: e.b})
+}
+
+// unindex takes a run's entry out of the ready index.
+func (p *partition) unindex(r *run) {
+	if r.indexed {
+		r.indexed = false
+		p.batch.Delete(p.readyKey(r.fn, r.lane, r.score, r.id))
+		p.count(p.queue(r.fn), -1)
+	}
+}
+
+// redrive brings a dead letter back to life.
+func (p *partition) redrive(d *DeadLetter) error {
+	switch d.Kind {
+	case DeadRun:
+		return p.redriveRun(d)
+	case DeadEvents:
+		fn := p.snapshot.ByID[d.Fn]
+		if fn == nil {
+			return fmt.Errorf("%w: function %s is not registered", ErrStillDead, d.Fn)
+		}
+		events, err := decodeTriggers(d.Body)
+		if err != nil || len(events) == 0 {
+			return fmt.Errorf("%w: its events cannot be read", ErrStillDead)
+		}
+		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, d.ID[:]), events: events, source: d.ID, batch: len(events) > 1})
+		return nil
+	}
+	var ev event.Event
+	rest := d.Body
+	for len(rest) > 0 {
+		var err error
+		if rest, err = event.DecodeRecord(rest, &ev); err != nil {
+			return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
+		}
+	}
+	for rest = d.Body; len(rest) > 0; {
+		rest, _ = event.DecodeRecord(rest, &ev)
+		p.send(message{kind: msgEvent, to: -1, body: ev.AppendRecord(nil)})
+	}
+	return nil
+}
+
+func (p *partition) redriveRun(d *DeadLetter) error {
+	if p.load(d.ID) != nil {
+		return fmt.Errorf("%w: the run is active", ErrStillDead)
+	}
+	r, err := decodeRun(d.ID, d.Body)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
+	}
+	if p.fn(r) == nil {
+		return fmt.Errorf("%w: function %s is not registered", ErrStillDead, r.fn)
+	}
+	if r, err = p.read(d.ID, d.Body); err != nil {
+		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
+	}
+	r.indexed = false // its entry is gone
+	for i := range r.jobs {
+		j := &r.jobs[i]
+		switch j.state {
+		case jobReady:
+			p.enqueue(r)
+		case jobTimed:
+			p.schedule(r.id, j.due, j.id)
+		}
+		switch j.kind {
+		case jobWait, jobCancelOn:
+			p.addPause(r, j)
+		case jobSignal:
+			p.send(message{kind: msgSignalClaim, to: signalPartition(j.signal, p.set.partitions), run: r.id, job: j.id, step: j.signal})
+		}
+	}
+	return nil
+}
+
+// deadRequest reads the list from an entry on, or acts on one entry.
+type deadRequest struct {
+	at      int64
+	id      ulid.ULID
+	limit   int
+	discard bool
+}
+
+func (p *partition) listDead(req *request) {
+	var out []DeadLetter
+	from := deadKey(nil, req.dead.at, req.dead.id)
+	p.check(p.store.Scan(TableDead, from, nil, func(k, v []byte) bool {
+		if d, err := decodeDead(p.id, k, v); err == nil {
+			out = append(out, *d)
+		}
+		return len(out) < req.dead.limit
+	}))
+	p.answer(req, out, nil)
+}
+
+func (p *partition) actOnDead(req *request) {
+	key := deadKey(nil, req.dead.at, req.dead.id)
+	var d *DeadLetter
+	err := ErrNoDeadLetter
+	p.check(p.store.Get(TableDead, [][]byte{key}, func(_ int, v []byte) {
+		if v != nil {
+			d, err = decodeDead(p.id, key, v)
+		}
+	}))
+	if err == nil && !req.dead.discard {
+		err = p.redrive(d)
+	}
+	if err == nil {
+		p.batch.Delete(TableDead, key)
+		p.dead--
+	}
+	p.answer(req, nil, err)
+}
+
+// DeadLetters returns up to limit entries of the list, oldest first, from the time and
+// id of one on; zero values begin at the oldest.
+func (e *Engine) DeadLetters(ctx context.Context, at int64, id ulid.ULID, limit int) ([]DeadLetter, error) {
+	var all []DeadLetter
+	for i := range e.workers {
+		v, err := e.ask(ctx, i, &request{kind: reqListDead, dead: deadRequest{at: at, id: id, limit: limit}})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v.([]DeadLetter)...)
+	}
+	slices.SortFunc(all, func(a, b DeadLetter) int {
+		if a.At != b.At {
+			return int(max(-1, min(1, a.At-b.At)))
+		}
+		return a.ID.Compare(b.ID)
+	})
+	return all[:min(limit, len(all))], nil
+}
+
+// Redrive brings a dead letter back to life: a run goes on where it was, events start
+// the run that they were collected for, an entry is delivered. ErrStillDead if the
+// reason is not gone, ErrNoDeadLetter if there is no such entry.
+func (e *Engine) Redrive(ctx context.Context, d *DeadLetter) error {
+	return e.actOnDead(ctx, d, false)
+}
+
+// Discard deletes a dead letter.
+func (e *Engine) Discard(ctx context.Context, d *DeadLetter) error { return e.actOnDead(ctx, d, true) }
+
+func (e *Engine) actOnDead(ctx context.Context, d *DeadLetter, discard bool) error {
+	if d.Partition < 0 || d.Partition >= len(e.workers) {
+		return ErrNoDeadLetter
+	}
+	_, err := e.ask(ctx, d.Partition, &request{kind: reqActOnDead, dead: deadRequest{at: d.At, id: d.ID, discard: discard}})
+	return err
+}
