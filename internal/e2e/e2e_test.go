@@ -1,5 +1,5 @@
 // Package e2e tests the whole server from outside: with the real TypeScript
-// SDKs, and by killing its process under load. rawapp is an app without an SDK,
+// SDKs, flow control included, and by killing its process. rawapp is an app without an SDK,
 // figures measures.
 //
 // What does not live here: tests of one package's behaviour.
@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"os"
 	"sync"
 	"testing"
@@ -39,7 +40,17 @@ func serverBinary(t *testing.T) string {
 	return bin
 }
 
+// atOnce is how many tests run at once, unless -parallel says it: they wait most of
+// the time, so the number of processors is not what bounds them.
+const atOnce = "16"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", atOnce)
+	}
 	code := m.Run()
 	if builtDir != "" {
 		_ = os.RemoveAll(builtDir)

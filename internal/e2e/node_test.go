@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -123,6 +124,14 @@ func startNode(t *testing.T, serverURL string, args ...string) *nodeApp {
 // sync asks the app to register itself, as a deploy does.
 func (a *nodeApp) sync(t *testing.T) {
 	t.Helper()
+	if status, body := a.trySync(t); status != http.StatusOK || !strings.Contains(body, "Successfully registered") {
+		t.Fatalf("sync: status %d: %s", status, body)
+	}
+}
+
+// trySync is sync where the server may refuse; it returns the SDK's answer.
+func (a *nodeApp) trySync(t *testing.T) (status int, body string) {
+	t.Helper()
 	req, err := http.NewRequest(http.MethodPut, a.url+"/api/inngest", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -132,27 +141,47 @@ func (a *nodeApp) sync(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(res.Body)
-	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), "Successfully registered") {
-		t.Fatalf("sync: status %d: %s", res.StatusCode, body)
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return res.StatusCode, string(text)
 }
 
 // send posts one event with data that has the case's key.
 func (a *nodeApp) send(t *testing.T, name, key string, data map[string]any) {
 	t.Helper()
-	if err := a.trySend(name, key, data); err != nil {
-		t.Fatal(err)
-	}
+	a.post(t, key, event{Name: name, Data: data})
 }
 
 // trySend is send where the server may be down.
 func (a *nodeApp) trySend(name, key string, data map[string]any) error {
-	all := map[string]any{"key": key}
-	for k, v := range data {
-		all[k] = v
+	return a.tryPost(key, event{Name: name, Data: data})
+}
+
+// event is what a test sends; the case's key is added to its data.
+type event struct {
+	Name string         `json:"name"`
+	ID   string         `json:"id,omitempty"`
+	TS   int64          `json:"ts,omitempty"` // unix ms
+	Data map[string]any `json:"data"`
+}
+
+// post sends events in one request.
+func (a *nodeApp) post(t *testing.T, key string, events ...event) {
+	t.Helper()
+	if err := a.tryPost(key, events...); err != nil {
+		t.Fatal(err)
 	}
-	body, err := json.Marshal(map[string]any{"name": name, "data": all})
+}
+
+func (a *nodeApp) tryPost(key string, events ...event) error {
+	for i, ev := range events {
+		data := map[string]any{"key": key}
+		maps.Copy(data, ev.Data)
+		events[i].Data = data
+	}
+	body, err := json.Marshal(events)
 	if err != nil {
 		return err
 	}
@@ -163,7 +192,7 @@ func (a *nodeApp) trySend(name, key string, data map[string]any) error {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(res.Body)
-		return fmt.Errorf("sending %s: status %d: %s", name, res.StatusCode, text)
+		return fmt.Errorf("sending %d events such as %s: status %d: %s", len(events), events[0].Name, res.StatusCode, text)
 	}
 	return nil
 }

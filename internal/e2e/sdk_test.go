@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"ingot/internal/e2e/rawapp"
 )
 
-// TestSDK runs every case of sdkCases with each version and mode of the
-// TypeScript SDK, against a server of its own.
+// TestSDK runs every case of sdkCases and flowCases with each version and mode of
+// the TypeScript SDK, against a server of its own.
 func TestSDK(t *testing.T) {
 	t.Parallel()
 	needNode(t)
@@ -31,7 +32,7 @@ func TestSDK(t *testing.T) {
 			t.Parallel()
 			app := startNode(t, startServer(t, nil), v.args...)
 			app.sync(t)
-			for _, c := range sdkCases {
+			for _, c := range slices.Concat(sdkCases, flowCases) {
 				if c.only4 && v.args[1] != "4" {
 					continue
 				}

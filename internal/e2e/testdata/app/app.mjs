@@ -3,17 +3,20 @@
 //
 //   INNGEST_DEV=http://127.0.0.1:8288 node app.mjs --sdk 4 [--no-checkpointing] [--streaming] [--port 3000]
 //
+// With --illegal it has only functions that a server refuses (illegal.mjs).
 // Prints `listening <port>` once it serves. Tests read what happened at /marks.
 import http from "node:http";
 import { parseArgs } from "node:util";
 import { functions } from "./functions.mjs";
 import { mark, marks } from "./marks.mjs";
+import { open } from "./visits.mjs";
 
 const { values: flags } = parseArgs({
   options: {
     sdk: { type: "string", default: "4" },
     "no-checkpointing": { type: "boolean", default: false },
     streaming: { type: "boolean", default: false },
+    illegal: { type: "boolean", default: false },
     port: { type: "string", default: "0" },
   },
 });
@@ -32,7 +35,7 @@ const server = http.createServer();
 const origin = () => `http://127.0.0.1:${server.address().port}`;
 const serve = adapter.serve({
   client,
-  functions: await functions({ sdk, client, v4, origin }),
+  functions: await functions({ sdk, client, v4, origin, illegal: flags.illegal }),
   ...(flags.streaming ? { streaming: v4 ? true : "force" } : {}),
 });
 
@@ -68,6 +71,8 @@ server.on("request", async (req, res) => {
       return endpoint(req, res);
     case "/marks":
       return reply(res, marks(url.searchParams.get("key")));
+    case "/open": // lets those out who hold their call
+      return reply(res, open(url.searchParams.get("key")) ?? null);
     case "/echo": // what step.fetch calls
       return reply(res, { method: req.method, body: await body(req), header: req.headers["x-e2e"] ?? null });
     case "/ai/chat/completions": // what step.ai.infer calls

@@ -1,9 +1,11 @@
-// One function per feature. Each listens to `e2e/<id>` whose data has a unique
-// `key`; what it returns reaches the test through `watch`, which sees every
-// run's `inngest/function.finished`.
+// One function per feature; those of flow control are in flow.mjs. Each listens
+// to `e2e/<id>` whose data has a unique `key`; what it returns reaches the test
+// through `watch`, which sees every run's `inngest/function.finished`.
+import { addFlow } from "./flow.mjs";
+import { addIllegal } from "./illegal.mjs";
 import { count, mark } from "./marks.mjs";
 
-export async function functions({ sdk, client, v4, origin }) {
+export async function functions({ sdk, client, v4, origin, illegal }) {
   const { NonRetriableError, RetryAfterError } = sdk;
   const fns = [];
 
@@ -16,6 +18,11 @@ export async function functions({ sdk, client, v4, origin }) {
     return fn;
   };
   const fn = (id, handler, opts = {}) => on({ event: `e2e/${id}` }, { id, ...opts }, handler);
+
+  if (illegal) {
+    addIllegal({ fn });
+    return fns;
+  }
 
   fn("steps", async ({ event, step, runId }) => {
     const { key } = event.data;
@@ -183,6 +190,7 @@ export async function functions({ sdk, client, v4, origin }) {
 
   on({ cron: "* * * * *" }, { id: "cron" }, async ({ event }) => mark("cron", "cron", event.name));
 
+  addFlow({ fn, on, sdk });
   if (v4) await addRealtime({ fn, client });
 
   on([{ event: "inngest/function.finished" }], { id: "watch" }, async ({ event }) => {
