@@ -73,11 +73,7 @@ func (p *partition) bury(d *DeadLetter) {
 	d.Partition, d.At = p.id, p.now
 	p.log.Error("something can never run and is put aside as a dead letter", "kind", d.Kind.String(), "id", d.ID.String(), "function", d.Fn.String(), "reason", d.Reason)
 	e := encoder{b: p.enc.b[:0]}
-	e.byte(recordVersion)
-	e.byte(byte(d.Kind))
-	e.id(d.Fn)
-	e.str(d.Reason)
-	e.bytes(d.Body)
+	e.dead(d)
 	p.enc.b = e.b
 	p.batch.Put(TableDead, deadKey(p.key[:0], d.At, d.ID), e.b)
 	if p.dead++; p.dead > maxDead {
@@ -87,6 +83,14 @@ func (p *partition) bury(d *DeadLetter) {
 			return false
 		}))
 	}
+}
+
+func (e *encoder) dead(d *DeadLetter) {
+	e.byte(recordVersion)
+	e.byte(byte(d.Kind))
+	e.id(d.Fn)
+	e.str(d.Reason)
+	e.bytes(d.Body)
 }
 
 func decodeDead(partition int, k, v []byte) (*DeadLetter, error) {

@@ -144,7 +144,7 @@ func (p *partition) flushFlows() {
 
 // forgetFlows bounds the states in memory; all of them are stored now.
 func (p *partition) forgetFlows() {
-	if len(p.flows) <= maxFlows {
+	if len(p.flows) <= p.set.maxFlows {
 		return
 	}
 	for id, f := range p.flows {

@@ -30,6 +30,8 @@ type settings struct {
 	// readyWindow and timerWindow are how many entries of a function's backlog, and
 	// of a partition's timers, are kept in memory.
 	readyWindow, timerWindow int
+	// maxLanes and maxFlows are how many lanes, and states of keys, are kept in memory.
+	maxLanes, maxFlows int
 	backlogs                 backlogs
 	// draining stops new calls while the engine is being stopped.
 	draining atomic.Bool

@@ -112,7 +112,7 @@ func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *la
 	if l != nil {
 		return l
 	}
-	if p.lanes >= maxLanes {
+	if p.lanes >= p.set.maxLanes {
 		p.spill(q)
 		q.refused = true
 		return nil
@@ -253,7 +253,7 @@ func (p *partition) pageLanes() {
 
 // lanesToFind reports whether there is room in memory for lanes that are in the store
 // only.
-func (p *partition) lanesToFind() bool { return len(p.spilled) > 0 && p.lanes < maxLanes/2 }
+func (p *partition) lanesToFind() bool { return len(p.spilled) > 0 && p.lanes < max(p.set.maxLanes/2, 1) }
 
 // know gives a lane that comes from the store its gates: those of its first run. Runs
 // that cannot be read are passed over; what is stored of them is dispatch's matter.

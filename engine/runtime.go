@@ -44,7 +44,7 @@ type Config struct {
 	// OnFailure is told once when storage has failed and the engine has stopped.
 	OnFailure func(error)
 
-	window int // entries of ready and timer windows; 0 means the defaults
+	window int // entries of ready and timer windows, a quarter of the lanes; 0 means the defaults
 }
 
 // Engine owns the partitions' goroutines and the routers.
@@ -85,6 +85,7 @@ func New(c Config) (*Engine, error) {
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
 		history: c.History, historyBytes: or(c.HistoryBytes, 64<<20),
 		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
+		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.names = newWaitNames(n)

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"errors"
+
+	"ingot/internal/ids"
+)
+
+// What operators do, on a node of the simulator. The answers come once the node has
+// worked.
+
+// errOpen says that a request has no answer yet.
+var errOpen = errors.New("no answer yet")
+
+func (r *request) result() (any, error) {
+	select {
+	case a := <-r.done:
+		return a.val, a.err
+	default:
+		return nil, errOpen
+	}
+}
+
+// SetMode sets a function's mode.
+func (n *SimNode) SetMode(fn ids.UUID, m FunctionMode) {
+	n.ask(functionPartition(fn, n.e.set.partitions), &request{kind: reqSetMode, fn: fn, mode: m})
+}
+
+// CancelBulk begins to cancel runs; the returned function tells how many there were.
+func (n *SimNode) CancelBulk(b *BulkCancel) func() (int, error) {
+	req := &request{kind: reqCancelBulk, bulk: b}
+	n.ask(functionPartition(b.Fn, n.e.set.partitions), req)
+	return func() (int, error) {
+		v, err := req.result()
+		if err != nil {
+			return 0, err
+		}
+		return v.(int), nil
+	}
+}
+
+// Replay starts a replay.
+func (n *SimNode) Replay(c *Replay) func() error {
+	req := &request{kind: reqReplay, replay: c}
+	n.ask(functionPartition(c.Fn, n.e.set.partitions), req)
+	return func() error { _, err := req.result(); return err }
+}
+
+// DeadLetters asks a partition for its list.
+func (n *SimNode) DeadLetters(i int) func() []DeadLetter {
+	req := &request{kind: reqListDead, dead: deadRequest{limit: 100}}
+	n.ask(i, req)
+	return func() []DeadLetter {
+		v, err := req.result()
+		if err != nil {
+			return nil
+		}
+		return v.([]DeadLetter)
+	}
+}
+
+// Redrive drives a dead letter again, or discards it.
+func (n *SimNode) Redrive(d *DeadLetter, discard bool) func() error {
+	req := &request{kind: reqActOnDead, dead: deadRequest{at: d.At, id: d.ID, discard: discard}}
+	n.ask(d.Partition, req)
+	return func() error { _, err := req.result(); return err }
+}
+
+// Stats are the engine's counts.
+func (n *SimNode) Stats() Stats { return n.e.Stats() }
+
+// Engine is the engine itself, for what needs no goroutine.
+func (n *SimNode) Engine() *Engine { return n.e }
+
+// Configure gives the node a catalog's state.
+func (n *SimNode) Configure(s *Snapshot) { n.e.configure(s) }
+
+// EncodeDead is the stored form of a dead letter with another body.
+func EncodeDead(d DeadLetter, body []byte) []byte {
+	e := encoder{}
+	d.Body = body
+	e.dead(&d)
+	return e.b
+}
