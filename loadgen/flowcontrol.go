@@ -37,17 +37,22 @@ func (p *part) expectation() ledger.Expectation {
 	switch {
 	case p.noRuns:
 		return ledger.NoRun
+	case p.shape.Flow.Singleton == flow.Cancel:
+		return ledger.MayComplete
 	case p.shape.Flow.Skips():
 		return ledger.MayRun
 	}
 	return ledger.Run
 }
 
+// uncertain reports whether some event may start no run.
+func (p *part) uncertain() bool { return !p.noRuns && p.shape.Flow.Skips() }
+
 // settle is how long nothing has to happen until it is sure that no event starts a
 // run any more; 0 if every event is sure to start one.
 func (l load) settle() (d time.Duration) {
 	for _, p := range l.parts {
-		if p.expectation() == ledger.MayRun {
+		if p.uncertain() {
 			d = max(d, p.shape.Flow.Settle())
 		}
 	}
@@ -76,16 +81,16 @@ func (q *quiet) reached(s *session) bool {
 }
 
 // newest is when the newest event of a key was to be sent, of all that were accepted
-// and of those that started a run.
-type newest struct{ accepted, started time.Duration }
+// and of those that have got their run: it started, and completed if it was in danger.
+type newest struct{ accepted, served time.Duration }
 
-// overlooked counts keys whose newest event must not be skipped, but was. Events that
+// overlooked counts keys whose newest event must have a run, but has none. Events that
 // were under way together may have come in another order.
 func (s *session) overlooked() (n int64) {
 	together := s.rec.Total(record.Request).Max()*int64(time.Microsecond) + int64(2*time.Millisecond)
 	keys := map[*part][]newest{}
 	for _, p := range s.load.parts {
-		if p.expectation() == ledger.MayRun && p.shape.Flow.NewestWins() {
+		if p.uncertain() && p.shape.Flow.NewestWins() {
 			keys[p] = make([]newest, len(p.functions)*max(1, p.shape.Flow.Keys))
 		}
 	}
@@ -98,13 +103,13 @@ func (s *session) overlooked() (n int64) {
 		}
 		k := &list[t.function*max(1, t.part.shape.Flow.Keys)+t.part.shape.Flow.Key(seq)]
 		k.accepted = max(k.accepted, e.Intended)
-		if e.Started {
-			k.started = max(k.started, e.Intended)
+		if e.Completed || e.Started && t.part.expectation() == ledger.MayRun {
+			k.served = max(k.served, e.Intended)
 		}
 	}
 	for _, list := range keys {
 		for _, k := range list {
-			if int64(k.accepted-k.started) > together {
+			if int64(k.accepted-k.served) > together {
 				n++
 			}
 		}

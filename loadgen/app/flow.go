@@ -19,7 +19,7 @@ func (a *App) enter(key uint64, body []byte, p *program, c *call, v ledger.Verdi
 	if p.flow.Skips() && a.measured(c.mark.seq) {
 		rec.Add(key, record.Expected, 1) // before, there was no telling
 	}
-	if old, ok := p.flow.Start(c.mark.seq, now, v.Intended); ok && a.opts.Ledger.Cancelled(old) && a.measured(old) {
+	if cancels := p.flow.Start(c.mark.seq, now, v.Intended); cancels && a.measured(c.mark.seq) {
 		rec.Add(key, record.Cancelled, 1)
 	}
 	if !p.flow.Batched() {

@@ -26,6 +26,7 @@ type cell struct {
 	debounced time.Duration // when the last debounced run started; 0 is never
 	latest    int64         // event of the singleton's latest run, +1; 0 is none
 	since     time.Duration // when that started
+	before    time.Duration // when the one before it did
 	held      bool          // it goes on
 }
 
@@ -57,8 +58,8 @@ func (f *Function) Leave(seq int64) {
 }
 
 // Start sees the first call for the run of event seq, which was to be sent at the
-// given time. If it ends another run of its key, that run's event is returned.
-func (f *Function) Start(seq int64, now, intended time.Duration) (cancels int64, ok bool) {
+// given time. It reports whether another run of its key ends by that.
+func (f *Function) Start(seq int64, now, intended time.Duration) (cancels bool) {
 	c := &f.cells[f.Key(seq)]
 	if f.order != nil && f.order.overtakes(f, seq, now, intended) {
 		f.watch.breach(ordered)
@@ -66,17 +67,17 @@ func (f *Function) Start(seq int64, now, intended time.Duration) (cancels int64,
 	if f.Throttle.Limit > 0 || f.Skips() {
 		c.mu.Lock()
 		f.pace(c, now, intended)
-		cancels, ok = f.single(c, seq, now)
+		cancels = f.single(c, seq, now)
 		c.mu.Unlock()
 	}
-	if f.RunLimit > 0 && !ok { // a run that ends another takes its place
+	if f.RunLimit > 0 && !cancels { // a run that ends another takes its place
 		n := c.runs.Add(1)
 		f.watch.runs.see(n)
 		if n > int64(f.RunLimit) {
 			f.watch.breach(runLimit)
 		}
 	}
-	return cancels, ok
+	return cancels
 }
 
 // End sees the last answer for the run of event seq, before the server does.
@@ -90,8 +91,8 @@ func (f *Function) End(seq int64) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.latest == seq+1 {
-		c.held = false
+	if c.latest == seq+1 || f.Singleton == Cancel {
+		c.held = false // of two that start together the older one may be seen last
 	}
 }
 
@@ -103,22 +104,23 @@ func (f *Function) Continue(seq int64, now time.Duration) {
 	c := &f.cells[f.Key(seq)]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.latest != seq+1 && now-c.since > slack {
+	// Of two that start together the older one may be seen last.
+	if c.latest != seq+1 && now-c.since > slack && c.since-c.before > slack {
 		f.watch.breach(cancelled)
 	}
 }
 
 // single enters the run of event seq as the only one of its key.
-func (f *Function) single(c *cell, seq int64, now time.Duration) (cancels int64, ok bool) {
+func (f *Function) single(c *cell, seq int64, now time.Duration) (cancels bool) {
 	if f.Singleton == "" {
-		return 0, false
+		return false
 	}
-	old, held := c.latest-1, c.held
-	c.latest, c.since, c.held = seq+1, now, true
+	held := c.held
+	c.before, c.latest, c.since, c.held = c.since, seq+1, now, true
 	if held && f.Singleton == Skip {
 		f.watch.breach(singleRun)
 	}
-	return old, held && f.Singleton == Cancel
+	return held && f.Singleton == Cancel
 }
 
 // pace judges the time of a start by throttle, rate limit and debounce.

@@ -127,7 +127,7 @@ func (l *Ledger) Answered(seq int64, now time.Duration, final bool) (completes b
 	}
 	for {
 		old := e.state.Load()
-		if old&(completed|cancelled) != 0 {
+		if old&completed != 0 {
 			return false
 		}
 		if e.state.CompareAndSwap(old, old|bits) {

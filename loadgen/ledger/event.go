@@ -9,6 +9,7 @@ type Event struct {
 	// is an event whose request is under way.
 	Accepted, Failed bool
 	Started          bool // its run was called for
+	Completed        bool
 }
 
 // Event returns false for a number that was never given.
@@ -19,7 +20,7 @@ func (l *Ledger) Event(seq int64) (Event, bool) {
 	}
 	s := e.state.Load()
 	return Event{Intended: time.Duration(e.intended.Load()), Accepted: s&accepted != 0,
-		Failed: s&(refused|unknown) != 0, Started: s&started != 0}, true
+		Failed: s&(refused|unknown) != 0, Started: s&started != 0, Completed: s&completed != 0}, true
 }
 
 // Join enters that a run, which another event has started, is for this one too. It
@@ -35,22 +36,4 @@ func (l *Ledger) Join(seq int64, run uint64) bool {
 	}
 	e.state.Or(started)
 	return true
-}
-
-// Cancelled says that the run of an event was ended by another one. It reports false
-// if it had ended before.
-func (l *Ledger) Cancelled(seq int64) bool {
-	e := l.entry(seq)
-	if e == nil {
-		return false
-	}
-	for {
-		old := e.state.Load()
-		if old&(completed|cancelled) != 0 {
-			return false
-		}
-		if e.state.CompareAndSwap(old, old|cancelled) {
-			return true
-		}
-	}
 }

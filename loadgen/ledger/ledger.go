@@ -19,7 +19,6 @@ const (
 	completed              // the last answer of its run was given
 	doubledRun             // a second run was seen
 	late                   // completed, but later than the bound
-	cancelled              // its run was ended by another one
 )
 
 const (

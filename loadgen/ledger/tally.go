@@ -15,7 +15,8 @@ type Tally struct {
 	Lost int64
 	// Skipped were accepted and may have started no run, which they did not.
 	Skipped int64
-	// Cancelled are events whose run was ended by another one.
+	// Cancelled are accepted events whose run started and was to be ended by another
+	// one, since it did not complete.
 	Cancelled int64
 	// DoubledRuns are events with more than one run.
 	DoubledRuns int64
@@ -28,11 +29,13 @@ type Tally struct {
 // Expectation is what is to become of an accepted event.
 type Expectation uint8
 
-// Expectations. With MayRun, only a run that has started is to complete.
+// Expectations. With MayRun, only a run that has started is to complete; with
+// MayComplete, another run may have ended that too.
 const (
 	NoRun Expectation = iota
 	Run
 	MayRun
+	MayComplete
 )
 
 // Tally counts the events from `from` up to, not including, `to`. expected says
@@ -53,11 +56,9 @@ func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run Expectation
 		t.Completed += is(s, completed)
 		t.Late += is(s, late)
 		t.DoubledRuns += is(s, doubledRun)
-		t.Cancelled += is(s, cancelled)
 		run, branches := expected(seq)
 		if s&accepted != 0 {
-			t.Lost += lost(s, run)
-			t.Skipped += skipped(s, run)
+			t.accept(s, run)
 		}
 		if s&completed == 0 {
 			continue
@@ -70,18 +71,17 @@ func (l *Ledger) Tally(from, to int64, expected func(seq int64) (run Expectation
 	return t
 }
 
-func lost(state uint32, run Expectation) int64 {
-	if run == NoRun || state&(completed|cancelled) != 0 || run == MayRun && state&started == 0 {
-		return 0
+// accept counts what was missing of an accepted event.
+func (t *Tally) accept(state uint32, run Expectation) {
+	switch {
+	case run == NoRun || state&completed != 0:
+	case run == Run || state&started != 0 && run == MayRun:
+		t.Lost++
+	case state&started != 0:
+		t.Cancelled++
+	default:
+		t.Skipped++
 	}
-	return 1
-}
-
-func skipped(state uint32, run Expectation) int64 {
-	if run != MayRun || state&started != 0 {
-		return 0
-	}
-	return 1
 }
 
 func is(state, bit uint32) int64 {
