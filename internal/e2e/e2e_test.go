@@ -1,6 +1,6 @@
 // Package e2e tests the whole server from outside: with the real TypeScript
-// SDKs, flow control included, and by killing its process. rawapp is an app without an SDK,
-// figures measures.
+// SDKs, flow control included, and by killing its process. rawapp is an app
+// without an SDK, figures measures.
 //
 // What does not live here: tests of one package's behaviour.
 package e2e

@@ -56,6 +56,9 @@ func TestFlowIllegal(t *testing.T) {
 			if status, body := app.trySync(t); status != http.StatusBadRequest || !strings.Contains(body, "At least one function is invalid") {
 				t.Errorf("sync: status %d: %s", status, body)
 			}
+			if err := p.Stop(); err != nil { // then its log is complete
+				t.Errorf("SIGTERM: %v", err)
+			}
 			log := p.Log()
 			for _, text := range slices.Concat(refusals, []string{strconv.Itoa(len(refusals)) + " errors occurred"}) {
 				if !strings.Contains(log, text) {
