@@ -40,9 +40,9 @@ type wireEvent struct {
 	ID, Name string
 	Data     struct {
 		LG struct {
-			S, I, T  int64
-			Key      string
-			Priority int
+			S, I, T int64
+			Key     string
+			Urgent  bool
 		}
 		P string
 		// Key and Order are of waits and of the recording below.
@@ -105,7 +105,7 @@ func TestEvents(t *testing.T) {
 		p.Workload, p.Batch, p.Shape.Size, p.Shape.Flow.Keys, p.Shape.Flow.Priority = "wait", 12, 300, 5, 60
 	})
 	list, raw := body(t, e)
-	if lg := list[10].Data.LG; lg.Key != "k0" || lg.Priority != 60 || list[11].Data.LG.Key != "k1" || list[10].Data.Key != "77-10" {
+	if lg := list[10].Data.LG; lg.Key != "k0" || !lg.Urgent || list[11].Data.LG.Key != "k1" || list[10].Data.Key != "77-10" {
 		t.Errorf("%+v", list[10:])
 	}
 	if len(raw) < 12*270 || len(raw) > 12*340 {

@@ -159,6 +159,8 @@ func TestFlowControl(t *testing.T) {
 				p.Workload, p.Shape.Think, p.Shape.Flow.Singleton = "singleton", 50*time.Millisecond, flow.Cancel
 			case "throttle":
 				p.WarmUp = 0
+			case "priority": // a backlog of seconds
+				p.Rate, p.WarmUp, p.Shape.Flow.Limit, p.Shape.Think = 0, 0, 2, 10*time.Millisecond
 			}
 			r, err := loadgen.Run(t.Context(), p, srv)
 			if err != nil {

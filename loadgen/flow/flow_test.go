@@ -86,12 +86,12 @@ func TestRegister(t *testing.T) {
 	for want, c := range map[string]Config{
 		`{}`:                            {Keys: 3},
 		`{"concurrency":[{"limit":5}]}`: {Limit: 5},
-		`{"concurrency":[{"key":"'all'","limit":5,"scope":"env"}]}`:                                                                                                                 {Limit: 5, Scope: ScopeEnv},
-		`{"concurrency":{"fn":[{"key":"event.data.lg.key","limit":2,"scope":"fn"}],"step":[]}}`:                                                                                     {RunLimit: 2, Keys: 3},
-		`{"concurrency":{"fn":[{"limit":2,"scope":"fn"}],"step":[{"limit":4}]}}`:                                                                                                    {RunLimit: 2, Limit: 4},
-		`{"rateLimit":{"limit":2,"period":"1m0s"},"throttle":{"burst":1,"limit":2,"period":"1s"}}`:                                                                                  {Throttle: Rate{2, sec, 1}, RateLimit: Rate{2, time.Minute, 0}},
-		`{"debounce":{"key":"event.data.lg.key","period":"1s","timeout":"3s"},"priority":{"run":"event.data.lg.priority"},"singleton":{"key":"event.data.lg.key","mode":"cancel"}}`: {Keys: 9, Debounce: Debounce{sec, 3 * sec}, Singleton: Cancel, Priority: 5},
-		`{"batchEvents":{"maxSize":7,"timeout":"2s"}}`:                                                                                                                              {Batch: Batch{7, 2 * sec}},
+		`{"concurrency":[{"key":"'all'","limit":5,"scope":"env"}]}`:                                                                                                                               {Limit: 5, Scope: ScopeEnv},
+		`{"concurrency":{"fn":[{"key":"event.data.lg.key","limit":2,"scope":"fn"}],"step":[]}}`:                                                                                                   {RunLimit: 2, Keys: 3},
+		`{"concurrency":{"fn":[{"limit":2,"scope":"fn"}],"step":[{"limit":4}]}}`:                                                                                                                  {RunLimit: 2, Limit: 4},
+		`{"rateLimit":{"limit":2,"period":"1m0s"},"throttle":{"burst":1,"limit":2,"period":"1s"}}`:                                                                                                {Throttle: Rate{2, sec, 1}, RateLimit: Rate{2, time.Minute, 0}},
+		`{"debounce":{"key":"event.data.lg.key","period":"1s","timeout":"3s"},"priority":{"run":"event.data.lg.urgent == true ? 5 : 0"},"singleton":{"key":"event.data.lg.key","mode":"cancel"}}`: {Keys: 9, Debounce: Debounce{sec, 3 * sec}, Singleton: Cancel, Priority: 5},
+		`{"batchEvents":{"maxSize":7,"timeout":"2s"}}`:                                                                                                                                            {Batch: Batch{7, 2 * sec}},
 	} {
 		o := object{}
 		c.Register(o)
@@ -104,7 +104,7 @@ func TestRegister(t *testing.T) {
 func TestAppendMark(t *testing.T) {
 	t.Parallel()
 	c := Config{Keys: 7, Priority: 60}
-	for seq, want := range map[int64]string{0: `,"key":"k0","priority":60`, 16: `,"key":"k2","priority":0`, 20: `,"key":"k6","priority":60`} {
+	for seq, want := range map[int64]string{0: `,"key":"k0","urgent":true`, 16: `,"key":"k2","urgent":false`, 20: `,"key":"k6","urgent":true`} {
 		if got := string(c.AppendMark(nil, seq)); got != want {
 			t.Errorf("%d: %s", seq, got)
 		}

@@ -18,7 +18,7 @@ type order struct {
 // overtakes reports whether the run of event seq starts although one with priority
 // waits that comes before it.
 func (o *order) overtakes(f *Function, seq int64, now, intended time.Duration) bool {
-	if f.priority(seq) > 0 {
+	if isUrgent(seq) {
 		return false
 	}
 	o.mu.Lock()

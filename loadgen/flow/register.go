@@ -1,11 +1,16 @@
 package flow
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Expressions over the events that AppendMark has marked.
 const (
-	keyExpression      = "event.data.lg.key"
-	priorityExpression = "event.data.lg.priority"
+	keyExpression = "event.data.lg.key"
+	// priorityExpression has literals: a number of an event is no integer to servers
+	// (spec 03 §20.1), and only integers are priorities.
+	priorityExpression = "event.data.lg.urgent == true ? %d : 0"
 	// noKey is for scopes that need a key where the events have none: all share one.
 	noKey = "'all'"
 )
@@ -30,19 +35,14 @@ func (c Config) AppendMark(b []byte, seq int64) []byte {
 		b = append(b, '"')
 	}
 	if c.Priority > 0 {
-		b = append(b, `,"priority":`...)
-		b = strconv.AppendInt(b, int64(c.priority(seq)), 10)
+		b = append(b, `,"urgent":`...)
+		b = strconv.AppendBool(b, isUrgent(seq))
 	}
 	return b
 }
 
-// priority is that of event seq, in seconds.
-func (c Config) priority(seq int64) int {
-	if seq%urgent == 0 {
-		return c.Priority
-	}
-	return 0
-}
+// isUrgent reports whether event seq has priority.
+func isUrgent(seq int64) bool { return seq%urgent == 0 }
 
 // object is a JSON object.
 type object = map[string]any
@@ -77,7 +77,7 @@ func (c Config) Register(function object) {
 	set("debounce", d.Period > 0, c.keyed(debounce))
 	set("batchEvents", b.Size > 0, c.keyed(object{"maxSize": b.Size, "timeout": b.Timeout.String()}))
 	set("singleton", c.Singleton != "", c.keyed(object{"mode": c.Singleton}))
-	set("priority", c.Priority > 0, object{"run": priorityExpression})
+	set("priority", c.Priority > 0, object{"run": fmt.Sprintf(priorityExpression, c.Priority)})
 }
 
 // limit is one element of concurrency.
