@@ -67,8 +67,8 @@ func TestLimitsThatAreNotReached(t *testing.T) {
 	}
 }
 
-// TestNewestEventMustRun: a server that skips all events of a debounced function has
-// lost the newest one; one that starts none of a rate-limited one has not.
+// TestNewestEventMustRun: a server that skips all events of a key has lost one; of a
+// rate limit it may have been used up before.
 func TestNewestEventMustRun(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -77,6 +77,7 @@ func TestNewestEventMustRun(t *testing.T) {
 	}{
 		"debounce":   {flow.Config{Debounce: flow.Debounce{Period: time.Second}, Keys: 7}, 7},
 		"cancel":     {flow.Config{Singleton: flow.Cancel}, 1},
+		"skip":       {flow.Config{Singleton: flow.Skip, Keys: 3}, 3},
 		"rate limit": {flow.Config{RateLimit: flow.Rate{Limit: 1, Period: time.Hour}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

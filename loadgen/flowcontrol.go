@@ -80,43 +80,6 @@ func (q *quiet) reached(s *session) bool {
 	return now-q.since >= q.need
 }
 
-// newest is when the newest event of a key was to be sent, of all that were accepted
-// and of those that have got their run: it started, and completed if it was in danger.
-type newest struct{ accepted, served time.Duration }
-
-// overlooked counts keys whose newest event must have a run, but has none. Events that
-// were under way together may have come in another order.
-func (s *session) overlooked() (n int64) {
-	together := s.rec.Total(record.Request).Max()*int64(time.Microsecond) + int64(2*time.Millisecond)
-	keys := map[*part][]newest{}
-	for _, p := range s.load.parts {
-		if p.uncertain() && p.shape.Flow.NewestWins() {
-			keys[p] = make([]newest, len(p.functions)*max(1, p.shape.Flow.Keys))
-		}
-	}
-	for seq := s.measured.first; seq < s.measured.last && len(keys) > 0; seq++ {
-		t := s.events.template(seq)
-		list := keys[t.part]
-		e, ok := s.ledger.Event(seq)
-		if list == nil || !ok || !e.Accepted {
-			continue
-		}
-		k := &list[t.function*max(1, t.part.shape.Flow.Keys)+t.part.shape.Flow.Key(seq)]
-		k.accepted = max(k.accepted, e.Intended)
-		if e.Completed || e.Started && t.part.expectation() == ledger.MayRun {
-			k.served = max(k.served, e.Intended)
-		}
-	}
-	for _, list := range keys {
-		for _, k := range list {
-			if int64(k.accepted-k.served) > together {
-				n++
-			}
-		}
-	}
-	return n
-}
-
 // flowResult adds what was seen of the flow control.
 func (s *session) flowResult(r *result.Result, t ledger.Tally) {
 	if s.app == nil {

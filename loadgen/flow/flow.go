@@ -92,7 +92,7 @@ func (c Config) Batched() bool { return c.Batch.Size > 0 }
 
 // NewestWins reports whether the newest event of a key is never the one that is skipped.
 func (c Config) NewestWins() bool {
-	return c.RateLimit.Limit == 0 && (c.Debounce.Period > 0 || c.Singleton == Cancel)
+	return c.RateLimit.Limit == 0 && (c.Singleton == Cancel || c.Debounce.Period > 0 && c.Singleton == "")
 }
 
 // settling is how long a server may take for what it does at once.

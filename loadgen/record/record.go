@@ -58,8 +58,8 @@ const (
 	Completed
 	Steps
 	Calls
-	Joined // of Completed, the events of a batch but its first
-	Cancelled
+	Joined    // of Completed, the events of a batch but its first
+	Cancelled // runs that another one was seen to end
 	DoubledSteps
 	Stray
 	Errors
