@@ -136,6 +136,7 @@ func (p *partition) answered(ref CallRef) (*run, *job) {
 	p.callBytes -= info.bytes
 	q := p.queue(info.fn)
 	q.inFlight--
+	p.look()
 	for _, g := range info.gates {
 		if g.kind == flowConcurrency {
 			p.give(g)

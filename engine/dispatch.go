@@ -193,6 +193,7 @@ func (l *lane) reserve(n int) {
 func (p *partition) settle(k picked) {
 	l := k.l
 	l.reserve(-1)
+	under := len(p.calls)
 	switch r := p.load(k.e.run); {
 	case !p.mayCall(0): // the calls before it hold much memory
 		l.add(k.e)
@@ -206,6 +207,9 @@ func (p *partition) settle(k picked) {
 		p.open(g) // room that was kept for it may be left
 	}
 	p.advance(l)
+	if len(p.calls) > under {
+		p.spareLane(l) // it has had its turn
+	}
 	p.dropLane(l)
 	p.turn(l.q)
 }

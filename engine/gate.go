@@ -131,6 +131,7 @@ func (p *partition) leaveRun(r *run) {
 	f := p.flow(flowRuns, r.fn, r.limits.slot)
 	f.n = max(0, f.n-1)
 	p.change(f)
+	p.look()
 	if g := p.gates[gateKey{r.fn, f.id}]; g != nil {
 		p.open(g)
 	}
@@ -139,7 +140,9 @@ func (p *partition) leaveRun(r *run) {
 // block lets a lane wait at a gate.
 func (p *partition) block(l *lane, g *gate) {
 	l.state, l.blocked = laneBlocked, g
+	l.keepLeases(1)
 	g.waiting = append(g.waiting, l)
+	p.spareLane(l)
 	p.await(g)
 }
 
@@ -155,8 +158,33 @@ func (p *partition) await(g *gate) {
 
 // unblock lets a lane that waits at a gate look again.
 func (p *partition) unblock(l *lane) {
-	l.state, l.blocked = laneIdle, nil
+	l.leaveGate()
+	l.state = laneIdle
 	p.advance(l)
+}
+
+// keepLeases keeps what the lane holds of shared limits while it waits for another
+// one; n is 1, or -1 when it waits no longer.
+func (l *lane) keepLeases(n int) {
+	if l.blocked.lease == nil {
+		return
+	}
+	for _, g := range l.gates {
+		if g == l.blocked {
+			return
+		}
+		if g.lease != nil {
+			g.lease.kept += n
+		}
+	}
+}
+
+// leaveGate ends a lane's waiting.
+func (l *lane) leaveGate() {
+	if l.blocked != nil {
+		l.keepLeases(-1)
+		l.blocked = nil
+	}
 }
 
 // open lets one waiting lane look, if the gate has room. It is called again when that

@@ -55,6 +55,8 @@ type leaseHeld struct {
 type lease struct {
 	owner int
 	held  int
+	// kept counts the lanes that have passed the gate and wait at another shared one.
+	kept int
 	// asked says that an answer is outstanding; others that somebody else waits; listed
 	// that the gate is on the partition's list of those that may have to give back.
 	asked, others, listed bool
@@ -297,6 +299,7 @@ func (p *partition) borrowed(m *leaseMessage) {
 		p.contend(g)
 	}
 	p.open(g)
+	p.look()
 }
 
 // contend notes that a gate may have to give leases back at the end of the round.
@@ -307,14 +310,14 @@ func (p *partition) contend(g *gate) {
 	}
 }
 
-// giveBack returns leases that no call of this round has used, where others wait for
-// them or the limit has been lowered. It comes after dispatch, so that what was lent has
+// giveBack returns leases that no call of this round has used, and no lane keeps while
+// it waits for another one, where others wait for them or the limit has been lowered. It comes after dispatch, so that what was lent has
 // been of use if it can be.
 func (p *partition) giveBack() {
 	left := p.contended[:0]
 	for _, g := range p.contended {
 		l := g.lease
-		switch n := l.held - g.inUse; {
+		switch n := l.held - g.inUse - l.kept; {
 		case l.others:
 			p.giveLeases(g, n)
 		case l.held > g.max:

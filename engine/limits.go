@@ -90,11 +90,14 @@ func (p *partition) assignKey(r *run, fn *function.Function, kind flowKind, c *f
 }
 
 // gatesFor returns the gates that runs with such keys pass before a call. start says
-// that it is the first one of the run.
-func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool) (gates []*gate) {
+// that it is the first one of the run. Those of shared limits come last, all lanes have
+// them in one order: a lane that holds a lease and waits for another one can then not
+// wait for itself, round some corners.
+func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool) []*gate {
 	if fn == nil {
 		return nil
 	}
+	var gates, shared []*gate
 	for i := range fn.Concurrency {
 		c := &fn.Concurrency[i]
 		if c.Key == nil || c.Limit <= 0 {
@@ -105,11 +108,16 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 			if g.max = c.Limit; g.lease != nil && g.lease.held > g.max {
 				p.contend(g)
 			}
-			gates = append(gates, g)
+			if g.lease != nil {
+				shared = append(shared, g)
+			} else {
+				gates = append(gates, g)
+			}
 		}
 	}
+	slices.SortFunc(shared, func(a, b *gate) int { return a.key.id.compare(b.key.id) })
 	if !start {
-		return gates
+		return append(gates, shared...)
 	}
 	if c := fn.RunLimit; c != nil && c.Limit > 0 {
 		if id, ok := p.startKey(fn, keys, flowRuns, c); ok {
@@ -125,7 +133,7 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 			gates = append(gates, g)
 		}
 	}
-	return gates
+	return append(gates, shared...)
 }
 
 // startKey is the id of a limit on starts, which may be without a key.
@@ -139,6 +147,11 @@ func (p *partition) startKey(fn *function.Function, keys []limitKey, kind flowKi
 // limitsStarts reports whether first calls come under limits of their own.
 func limitsStarts(fn *function.Function) bool {
 	return fn != nil && (fn.Throttle != nil || fn.RunLimit != nil && fn.RunLimit.Limit > 0)
+}
+
+// sharesLimit reports whether a function has a limit of wider scope.
+func sharesLimit(fn *function.Function) bool {
+	return fn != nil && slices.ContainsFunc(fn.Concurrency, func(c function.Concurrency) bool { return c.Key != nil && c.Scope != function.ScopeFunction })
 }
 
 func (e *encoder) limits(l *runLimits) {

@@ -75,6 +75,7 @@ func (p *partition) setMode(req *request) {
 		p.batch.Put(TableFunction, modeKey(req.fn), []byte{recordVersion, byte(req.mode)})
 	}
 	p.turn(q)
+	p.look()
 	p.answer(req, nil, nil)
 }
 

@@ -32,7 +32,7 @@ type settings struct {
 	readyWindow, timerWindow int
 	// maxLanes and maxFlows are how many lanes, and states of keys, are kept in memory.
 	maxLanes, maxFlows int
-	backlogs                 backlogs
+	backlogs           backlogs
 	// draining stops new calls while the engine is being stopped.
 	draining atomic.Bool
 }
@@ -136,12 +136,16 @@ type partition struct {
 	// round holds the queues that have work and capacity, in turn.
 	round []*fnQueue
 	// dry are lanes that wait for their next page, spilled functions with lanes that are
-	// in the store only; lanes counts those in memory, without the zero lanes.
+	// in the store only; lanes counts those in memory that are bounded.
 	dry     []*lane
 	spilled []*fnQueue
 	lanes   int
-	gates   map[gateKey]*gate
-	lender  lender
+	// spare are lanes that may make room for such; lookAt is when a throttle at which one
+	// of those waited opens, unix ms, 0 if there is none.
+	spare  []*lane
+	lookAt int64
+	gates  map[gateKey]*gate
+	lender lender
 	// contended are gates that may have to give leases back.
 	contended []*gate
 	// throttled are the throttles at which lanes wait.
@@ -173,6 +177,10 @@ type partition struct {
 	outputs      map[ulid.ULID][]*request // who waits for a sync run's end
 	ended        recentRuns
 	expireAt     int64 // when the next expiry entry is due; 0 if unknown
+
+	// runMS and runTick are the time of the id of the last run that was made, ms, and
+	// how many had the same before it.
+	runMS, runTick int64
 
 	// Of the current apply.
 	now          int64
@@ -294,7 +302,7 @@ func (p *partition) wake() (bool, int64) {
 		return true, 0
 	}
 	at := p.crons.next()
-	for _, t := range [...]int64{p.timerDue(), p.expireAt, p.sweepAt, p.throttleDue()} {
+	for _, t := range [...]int64{p.timerDue(), p.expireAt, p.sweepAt, p.throttleDue(), p.lookAt} {
 		if t != 0 && (at == 0 || t < at) {
 			at = t
 		}
@@ -372,15 +380,16 @@ func (p *partition) reconfigure(q *fnQueue, fn *function.Function) {
 		q.fn, q.limit = fn, ownLimit(fn)
 		for _, id := range slices.SortedFunc(maps.Keys(q.lanes), laneID.compare) {
 			l := q.lanes[id]
-			if l.known {
-				p.setGates(l, l.keys, l.start)
-			}
 			if l.blocked != nil {
 				p.unblock(l)
+			}
+			if l.known {
+				p.setGates(l, l.keys, l.start)
 			}
 		}
 	}
 	p.turn(q)
+	p.look()
 }
 
 // ownLimit is the function's concurrency limit without key; 0 is none. Limits with

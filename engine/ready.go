@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync/atomic"
 
 	"ingot/engine/function"
@@ -51,7 +52,10 @@ type lane struct {
 	known bool
 	// picked counts its runs that are about to be called.
 	picked int
-	state  laneState
+	// spare says that it is on the partition's list of lanes that may make room, shared
+	// that it is not bounded: it has a gate of wider scope, where it waits for a grant.
+	spare, shared bool
+	state         laneState
 	// blocked is the gate that the lane waits at, ticket the one that has let it look.
 	blocked, ticket *gate
 }
@@ -64,6 +68,7 @@ const (
 	laneTurning                  // in its function's round
 	laneBlocked                  // waits at a gate
 	laneDry                      // waits for its next page
+	laneGone                     // is in the store only
 )
 
 // fnQueue is one function's ready queue.
@@ -89,11 +94,7 @@ type fnQueue struct {
 	// rounds are the lanes with work that may go on: first those of runs that go on,
 	// then those of first calls.
 	rounds [2][]*lane
-	// spilled says that lanes may be in the store that are not in memory; cursor is
-	// where the search for them goes on, refused that some were left out meanwhile.
-	spilled bool
-	refused bool
-	cursor  laneID
+	spill  spill
 }
 
 func (q *fnQueue) hasCapacity() bool {
@@ -108,27 +109,22 @@ func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *la
 	if id == (laneID{}) {
 		return &q.zero
 	}
-	l := q.lanes[id]
-	if l != nil {
+	if l := q.lanes[id]; l != nil {
 		return l
 	}
-	if p.lanes >= p.set.maxLanes {
-		p.spill(q)
-		q.refused = true
+	if p.lanes >= p.set.maxLanes && !sharesLimit(q.fn) {
+		p.leaveToStore(q, true)
 		return nil
 	}
-	l = p.newLane(q, id)
+	l := p.newLane(q, id)
 	p.setGates(l, keys, start)
 	return l
 }
 
-// maxLanes bounds a partition's lanes in memory, some 200 bytes each.
-const maxLanes = 1 << 18
-
 func (p *partition) newLane(q *fnQueue, id laneID) *lane {
 	l := &lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, id: id}
 	// What the store may have of it comes before anything that is added now.
-	l.spilled = q.spilled
+	l.spilled = q.spill.on
 	if q.lanes == nil {
 		q.lanes = map[laneID]*lane{}
 	}
@@ -148,13 +144,13 @@ func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
 	for _, g := range old {
 		p.unref(g)
 	}
-}
-
-// spill notes that the store may have lanes of the function that are not in memory.
-func (p *partition) spill(q *fnQueue) {
-	if !q.spilled {
-		q.spilled = true
-		p.spilled = append(p.spilled, q)
+	if shared := slices.ContainsFunc(l.gates, func(g *gate) bool { return g.lease != nil }); shared != l.shared {
+		l.shared = shared
+		if shared {
+			p.lanes--
+		} else {
+			p.lanes++
+		}
 	}
 }
 
@@ -163,11 +159,17 @@ func (p *partition) dropLane(l *lane) {
 	if l.id == (laneID{}) || !l.empty() || l.picked > 0 || l.state != laneIdle {
 		return
 	}
+	p.removeLane(l)
+}
+
+func (p *partition) removeLane(l *lane) {
 	for _, g := range l.gates {
 		p.unref(g)
 	}
 	delete(l.q.lanes, l.id)
-	p.lanes--
+	if !l.shared {
+		p.lanes--
+	}
 }
 
 // advance gives a lane its place in its function's round, if it has work.
@@ -193,6 +195,9 @@ func (p *partition) next(q *fnQueue) *lane {
 		}
 		l := (*round)[0]
 		*round = (*round)[1:]
+		if l.state != laneTurning {
+			continue // it is gone
+		}
 		l.state = laneIdle
 		ticket := l.ticket
 		l.ticket = nil
@@ -242,18 +247,8 @@ func (p *partition) pageLanes() {
 		p.advance(l)
 	}
 	p.dry = p.dry[:0]
-	if p.lanesToFind() {
-		q := p.spilled[0]
-		p.spilled = p.spilled[1:]
-		if p.findLanes(q); q.spilled {
-			p.spilled = append(p.spilled, q)
-		}
-	}
+	p.findSpilled()
 }
-
-// lanesToFind reports whether there is room in memory for lanes that are in the store
-// only.
-func (p *partition) lanesToFind() bool { return len(p.spilled) > 0 && p.lanes < max(p.set.maxLanes/2, 1) }
 
 // know gives a lane that comes from the store its gates: those of its first run. Runs
 // that cannot be read are passed over; what is stored of them is dispatch's matter.
@@ -268,44 +263,6 @@ func (p *partition) know(l *lane) {
 		}
 		e := l.pop()
 		p.batch.Delete(TableLane, laneKey(p.key[:0], l.q.id, l.id, e.score, e.run))
-	}
-}
-
-// lanesPerRound is how many lanes one round looks for in the store.
-const lanesPerRound = 256
-
-// findLanes makes lanes of what is in the store of a function's lanes, beginning where
-// it stopped.
-func (p *partition) findLanes(q *fnQueue) {
-	from := append(append([]byte(nil), q.id[:]...), q.cursor[:]...)
-	end := prefixEnd(q.id[:])
-	for range lanesPerRound {
-		var id laneID
-		found := false
-		p.check(p.store.Scan(TableLane, from, end, func(k, _ []byte) bool {
-			if found = len(k) == 56; found {
-				copy(id[:], k[16:])
-			}
-			return false
-		}))
-		if !found {
-			// The end: once more if lanes were refused since the beginning.
-			q.spilled, q.refused, q.cursor = q.refused, false, laneID{}
-			return
-		}
-		if q.lanes[id] == nil {
-			l := p.newLane(q, id)
-			l.spilled, l.state = true, laneDry
-			p.dry = append(p.dry, l)
-			p.more = true
-		}
-		next := prefixEnd(append(append([]byte(nil), q.id[:]...), id[:]...))
-		if next == nil {
-			q.spilled, q.refused, q.cursor = q.refused, false, laneID{}
-			return
-		}
-		from = next
-		copy(q.cursor[:], next[16:])
 	}
 }
 

@@ -74,7 +74,7 @@ func (p *partition) recoverQueues() {
 		}))
 		for _, q := range found {
 			if t == TableLane {
-				p.spill(q) // its lanes are looked for while the partition works
+				p.leaveToStore(q, true) // its lanes are looked for while the partition works
 				continue
 			}
 			p.check(q.zero.page(p.store))

@@ -102,7 +102,8 @@ type run struct {
 	forcePlan  bool
 	// startedAt is the unix ms of the first dispatch; 0 before.
 	startedAt int64
-	// score orders the run within its function's ready queue (spec 03 §21.8).
+	// score orders the run within its lane: ms << scoreShift, less its priority
+	// (spec 03 §21.8). Records before version 3 have ms, so their runs come first.
 	score     int64
 	stateSize int64
 	nextJob   uint32

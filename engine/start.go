@@ -138,7 +138,7 @@ func (p *partition) begin(fn *function.Function, s *newRun) {
 		r.trace = s.trace
 	}
 	r.correlations = s.correlations
-	r.score -= p.priority(fn, s.events[0])
+	r.score -= p.priority(fn, s.events[0]) << scoreShift
 	p.assignKeys(r, fn)
 	if lock != nil {
 		lock.holder = r.id
@@ -209,11 +209,25 @@ func (p *partition) priority(fn *function.Function, ev []byte) int64 {
 }
 
 func (p *partition) createRun(id ulid.ULID, fn *function.Function, events [][]byte) *run {
-	r := &run{id: id, fn: fn.ID, trace: id, reqVersion: -1, score: int64(id.Time()), events: events}
+	r := &run{id: id, fn: fn.ID, trace: id, reqVersion: -1, score: p.score(id), events: events}
 	p.runs[id] = r
 	p.touch(r)
 	p.outbox.add(&Lifecycle{Kind: RunScheduled, At: p.now, Run: id, Fn: fn.ID, Payload: triggers(events)})
 	return r
+}
+
+// scoreShift makes room in scores, which are ms, for the order of runs of one ms.
+const scoreShift = 12
+
+// score orders a run by the time of its id, and runs of one ms as they were made.
+func (p *partition) score(id ulid.ULID) int64 {
+	ms := int64(id.Time())
+	if ms != p.runMS {
+		p.runMS, p.runTick = ms, 0
+	}
+	tick := min(p.runTick, 1<<scoreShift-1)
+	p.runTick++
+	return ms<<scoreShift | tick
 }
 
 // triggers is what history keeps of a run's triggers: the event, or the array of a
