@@ -13,11 +13,18 @@ var concurrencyCases = []sdkCase{
 			t.Errorf("%d calls at once, want 2", n)
 		}
 	}},
+	{"flow-limit-none", false, func(t *testing.T, a *nodeApp, key string) {
+		a.post(t, key, events("e2e/flow-limit-none", numbered(5)...)...)
+		if n := crowd(a.visits(t, key, 5), nil); n != 5 {
+			t.Errorf("%d calls at once, want 5", n)
+		}
+	}},
 	{"flow-limit-key", false, func(t *testing.T, a *nodeApp, key string) {
-		a.post(t, key, events("e2e/flow-limit-key", append(of("a", 1, 2, 3), of("b", 4, 5, 6)...)...)...)
-		all := a.visits(t, key, 6)
-		if one, both := crowd(all, sameUser), crowd(all, nil); one != 1 || both != 2 {
-			t.Errorf("%d calls of one user at once, want 1; %d of both, want 2", one, both)
+		all := slices.Concat(of("a", 1, 2, 3), of("b", 4, 5), []data{{"n": 6}, {"n": 7}}) // those without a user share a key
+		a.post(t, key, events("e2e/flow-limit-key", all...)...)
+		seen := a.visits(t, key, 7)
+		if one, together := crowd(seen, sameUser), crowd(seen, nil); one != 1 || together != 3 {
+			t.Errorf("%d calls of one user at once, want 1; %d together, want 3", one, together)
 		}
 	}},
 	{"flow-two-limits", false, func(t *testing.T, a *nodeApp, key string) {

@@ -29,7 +29,8 @@ const staying = (peers, fn = "") => ({ event, runId }) => visit(runId, { ...even
 
 function addConcurrency({ fn, on, sdk }) {
   fn("flow-limit", staying(2), { concurrency: 2 });
-  fn("flow-limit-key", staying(2), { concurrency: { limit: 1, key: "event.data.user" } });
+  fn("flow-limit-none", staying(5), { concurrency: 0 });
+  fn("flow-limit-key", staying(3), { concurrency: { limit: 1, key: "event.data.user" } });
   fn("flow-two-limits", staying(3), { concurrency: [{ limit: 3 }, { limit: 1, key: "event.data.user" }] });
   fn("flow-steps", async ({ event, step, runId }) => {
     const one = (n) => step.run(`s${n}`, () => visit(`${runId} ${n}`, { ...event.data, n }));
