@@ -59,7 +59,7 @@ func (p *partition) start(r *run, fn *function.Function) {
 		p.addJob(r, job{kind: jobFinishTimeout, state: jobTimed, due: p.now + fn.Timeouts.Finish.Milliseconds()})
 	}
 	if r.limits != nil {
-		r.limits.lane = laneOf(r.limits.keys, false)
+		r.limits.place(false)
 	}
 	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
 }
@@ -79,13 +79,14 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 		j.gen++
 	}
 	ref := CallRef{Partition: p.id, RunID: r.id, Job: j.id, Generation: j.gen}
-	info := callInfo{fn: r.fn, bytes: r.stateSize, gates: l.gates}
+	info := callInfo{fn: r.fn, bytes: r.stateSize, lane: l, gates: l.gates}
 	for _, ev := range r.events {
 		info.bytes += int64(len(ev))
 	}
 	p.calls[ref] = info
 	p.callBytes += info.bytes
 	l.q.inFlight++
+	l.calls++
 	if j.kind == jobGateway {
 		p.out.gateways = append(p.out.gateways, &GatewayCall{Ref: ref, FnID: r.fn, AI: j.ai, StepID: j.step, Opts: j.opts})
 		return
@@ -136,6 +137,9 @@ func (p *partition) answered(ref CallRef) (*run, *job) {
 	p.callBytes -= info.bytes
 	q := p.queue(info.fn)
 	q.inFlight--
+	if info.lane.calls--; info.lane.calls == 0 {
+		p.idle = append(p.idle, info.lane)
+	}
 	p.look()
 	for _, g := range info.gates {
 		if g.kind == flowConcurrency {

@@ -21,7 +21,7 @@ func (p *partition) enqueue(r *run) {
 	start := r.startedAt == 0 && limitsStarts(q.fn)
 	if start || r.limits != nil {
 		lim := r.limited()
-		lim.lane = laneOf(lim.keys, start)
+		lim.place(start)
 		if l = p.lane(q, lim.lane, lim.keys, start); l == nil {
 			return // it waits in the store
 		}
@@ -120,6 +120,8 @@ var jsonNull = []byte("null")
 type callInfo struct {
 	fn    ids.UUID
 	bytes int64
+	// lane is the one that it was made from, gates what it has passed there.
+	lane  *lane
 	gates []*gate
 }
 

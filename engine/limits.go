@@ -21,8 +21,17 @@ type runLimits struct {
 	// lock is the singleton's lock that the run holds, slot the place in its run limit;
 	// zero if none.
 	lock, slot flowID
-	// lane is where the run's entry of the ready index is; zero is TableReady.
-	lane laneID
+	// lane is where the run's entry of the ready index is; zero is TableReady. known says
+	// that it is the lane of the run's next call, of first calls if start is set too.
+	lane         laneID
+	known, start bool
+}
+
+// place sets the lane of the run's next call.
+func (l *runLimits) place(start bool) {
+	if !l.known || l.start != start {
+		l.lane, l.known, l.start = laneOf(l.keys, start), true, start
+	}
 }
 
 // limitKey is the value of one key expression.
@@ -154,15 +163,27 @@ func sharesLimit(fn *function.Function) bool {
 	return fn != nil && slices.ContainsFunc(fn.Concurrency, func(c function.Concurrency) bool { return c.Key != nil && c.Scope != function.ScopeFunction })
 }
 
+// Which ids of a runLimits are stored.
+const (
+	hasLock = 1 << iota
+	hasSlot
+	hasLane
+)
+
 func (e *encoder) limits(l *runLimits) {
 	e.uint(uint64(len(l.keys)))
 	for i := range l.keys {
 		e.b = appendUint64(e.b, l.keys[i].expr)
 		e.id(l.keys[i].id)
 	}
-	e.id(l.lock)
-	e.id(l.slot)
-	e.id(l.lane)
+	at := len(e.b)
+	e.byte(0)
+	for i, id := range [...][16]byte{l.lock, l.slot, l.lane} {
+		if id != ([16]byte{}) {
+			e.b[at] |= 1 << i
+			e.id(id)
+		}
+	}
 }
 
 func (d *decoder) limits() *runLimits {
@@ -171,7 +192,16 @@ func (d *decoder) limits() *runLimits {
 	for range n {
 		l.keys = append(l.keys, limitKey{expr: d.uint64(), id: d.id()})
 	}
-	l.lock, l.slot, l.lane = d.id(), d.id(), d.id()
+	has := d.byte()
+	if has&hasLock != 0 {
+		l.lock = d.id()
+	}
+	if has&hasSlot != 0 {
+		l.slot = d.id()
+	}
+	if has&hasLane != 0 {
+		l.lane = d.id()
+	}
 	return l
 }
 
@@ -201,17 +231,20 @@ func laneOf(keys []limitKey, start bool) (id laneID) {
 // configuration has changed since it was queued, or it has started meanwhile.
 func (p *partition) misplaced(l *lane, r *run) bool {
 	start := r.startedAt == 0 && limitsStarts(l.q.fn)
-	var keys []limitKey
-	if r.limits != nil {
-		keys = r.limits.keys
+	if r.limits == nil && !start {
+		return l.id != (laneID{})
 	}
-	if laneOf(keys, start) == l.id {
+	lim := r.limited()
+	if lim.place(start); lim.lane == l.id {
 		return false
 	}
-	gates := p.gatesFor(l.q.fn, keys, start)
+	gates := p.gatesFor(l.q.fn, lim.keys, start)
 	same := slices.Equal(gates, l.gates)
 	for _, g := range gates {
 		p.forgetGate(g)
+	}
+	if same {
+		lim.lane, lim.known = l.id, false // where its entry is
 	}
 	return !same
 }

@@ -144,6 +144,7 @@ type partition struct {
 	// of those waited opens, unix ms, 0 if there is none.
 	spare  []*lane
 	lookAt int64
+	idle   []*lane // have ended their last call in this round
 	gates  map[gateKey]*gate
 	lender lender
 	// contended are gates that may have to give leases back.
@@ -263,6 +264,7 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 	p.cancelBulks()
 	p.openThrottles()
 	p.dispatch()
+	p.dropIdle()
 	p.giveBack()
 	p.flush()
 	return p.batch, p.out, p.err

@@ -50,8 +50,8 @@ type lane struct {
 	// start says that the lane is one of first calls.
 	start bool
 	known bool
-	// picked counts its runs that are about to be called.
-	picked int
+	// picked counts its runs that are about to be called, calls those that are.
+	picked, calls int
 	// spare says that it is on the partition's list of lanes that may make room, shared
 	// that it is not bounded: it has a gate of wider scope, where it waits for a grant.
 	spare, shared bool
@@ -154,12 +154,22 @@ func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
 	}
 }
 
-// dropLane forgets a lane that has no entries and does nothing.
+// dropLane forgets a lane that has no entries and does nothing. One whose calls are
+// under way is kept, since its runs mostly come back.
 func (p *partition) dropLane(l *lane) {
-	if l.id == (laneID{}) || !l.empty() || l.picked > 0 || l.state != laneIdle {
+	if l.id == (laneID{}) || !l.empty() || l.picked+l.calls > 0 || l.state != laneIdle || l.q.lanes[l.id] != l {
 		return
 	}
 	p.removeLane(l)
+}
+
+// dropIdle forgets the lanes whose last call has ended, unless they have other work.
+func (p *partition) dropIdle() {
+	for i, l := range p.idle {
+		p.dropLane(l)
+		p.idle[i] = nil
+	}
+	p.idle = p.idle[:0]
 }
 
 func (p *partition) removeLane(l *lane) {
