@@ -66,7 +66,11 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		time.Sleep(time.Duration(100+rand.IntN(350)) * time.Millisecond)
 		p.Kill()
-		w.newServer()
+		epoch, err := app.Cut(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.epoch.Store(epoch)
 		p = start(round + 1)
 	}
 	load.stop()

@@ -18,10 +18,9 @@ import (
 // each run was told and did.
 type witness struct {
 	calls, stale atomic.Int64
-	// since is when the current server process may have begun to connect, in unix
-	// ns. A call that came over an older connection was sent by a process that is
-	// dead: its answer reaches nobody.
-	since atomic.Int64
+	// epoch is the current server process's. A call of an earlier one was sent by a
+	// process that is dead: its answer reaches nobody.
+	epoch atomic.Int64
 	// last is the id of the run that was called last.
 	last atomic.Value
 
@@ -55,8 +54,6 @@ func (w *witness) functions() []rawapp.Function {
 	}
 }
 
-func (w *witness) newServer() { w.since.Store(time.Now().UnixNano()) }
-
 func (w *witness) finished() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,7 +69,7 @@ func (w *witness) failf(format string, args ...any) {
 // handle answers one call.
 func (w *witness) handle(ctx *fasthttp.RequestCtx) {
 	w.calls.Add(1)
-	if ctx.ConnTime().UnixNano() < w.since.Load() {
+	if rawapp.Epoch(ctx) < w.epoch.Load() {
 		w.stale.Add(1)
 		rawapp.Reply(ctx, fasthttp.StatusServiceUnavailable, []byte(`{"message":"the caller is dead"}`))
 		return

@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -31,7 +33,7 @@ type Function struct {
 // App is a running app.
 type App struct {
 	name string
-	ln   net.Listener
+	ln   *listener
 	srv  *fasthttp.Server
 }
 
@@ -41,18 +43,65 @@ func Start(name string, handler fasthttp.RequestHandler) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the app: %w", err)
 	}
-	a := &App{name: name, ln: ln, srv: &fasthttp.Server{
-		Handler:               handler,
+	a := &App{name: name, ln: &listener{Listener: ln}, srv: &fasthttp.Server{
+		Handler: func(ctx *fasthttp.RequestCtx) {
+			if string(ctx.Path()) != cutPath {
+				handler(ctx)
+			}
+		},
 		NoDefaultServerHeader: true,
 		NoDefaultDate:         true,
 		MaxRequestBodySize:    8 << 20,
 	}}
-	go func() { _ = a.srv.Serve(ln) }()
+	go func() { _ = a.srv.Serve(a.ln) }()
 	return a, nil
 }
 
 // Close stops serving.
 func (a *App) Close() error { return a.srv.Shutdown() }
+
+// Cut begins a new epoch: Epoch of calls over connections that were made before is
+// below the one that it returns.
+func (a *App) Cut(ctx context.Context) (epoch int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL()+cutPath, nil)
+	if err != nil {
+		return 0, fmt.Errorf("making a request: %w", err)
+	}
+	// Connections are accepted in order, so all earlier ones are when this one is.
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("connecting to the app: %w", err)
+	}
+	_ = res.Body.Close()
+	return a.ln.epoch.Add(1), nil
+}
+
+// cutPath is what Cut asks for; no function has it.
+const cutPath = "/-/cut"
+
+// Epoch says between which calls of Cut the connection of a call was accepted.
+func Epoch(ctx *fasthttp.RequestCtx) int64 {
+	return ctx.Conn().(*conn).epoch
+}
+
+// listener notes the epoch of each connection.
+type listener struct {
+	net.Listener
+	epoch atomic.Int64
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c, l.epoch.Load()}, nil
+}
+
+type conn struct {
+	net.Conn
+	epoch int64
+}
 
 // URL is where the app is.
 func (a *App) URL() string { return "http://" + a.ln.Addr().String() }
