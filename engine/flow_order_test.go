@@ -65,14 +65,15 @@ func (h *hand) answer(i int, res engine.Result) {
 	h.work()
 }
 
-// queued is a run that waits, in the model.
+// queued is a run that waits, in the model: its time less its priority, and its place
+// among the runs of one millisecond.
 type queued struct {
-	id    ulid.ULID
-	score int64
+	id          ulid.ULID
+	score, tick int64
 }
 
 func byScore(a, b queued) int {
-	return cmp.Or(cmp.Compare(a.score, b.score), a.id.Compare(b.id))
+	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.tick, b.tick), a.id.Compare(b.id))
 }
 
 // TestPriorityOrder builds a queue behind a limit and checks every call against the
@@ -83,35 +84,39 @@ func TestPriorityOrder(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		limit := 1 + rng.IntN(3)
 		h := newHand(t, 1+rng.IntN(5), 0, fmt.Sprintf(`f "triggers":[{"event":"f"}],"concurrency":{"step":[{"limit":%d}]},"priority":{"run":"int(event.data.p)"}`, limit))
-		scores := map[ulid.ULID]int64{} // by run
-		for range limit {
-			h.send("f", `{"p":0}`)
-		}
-		for _, c := range h.held {
-			scores[c.Ref.RunID] = int64(c.Ref.RunID.Time())
-		}
-		var waiting []queued
 		prios := map[ulid.ULID]int64{} // by event
-		for range 1 + rng.IntN(30) {
-			h.now += int64(rng.IntN(3000))
+		for range limit + rng.IntN(30) {
 			p := int64(rng.IntN(20) - 10)
 			if rng.IntN(8) == 0 {
 				p *= 100_000 // beyond the bounds of ±12 h
 			}
 			prios[h.send("f", fmt.Sprintf(`{"p":%d}`, p))] = min(max(p, -43_200), 43_200)
+			if rng.IntN(3) > 0 {
+				h.now += int64(rng.IntN(3000))
+			}
 		}
+		runs := map[ulid.ULID]queued{}
+		var waiting []queued
+		var ms uint64
+		var tick int64
 		for _, l := range h.history() {
-			if l.Kind == engine.RunScheduled && scores[l.Run] == 0 {
-				scores[l.Run] = int64(l.Run.Time()) - 1000*prios[eventOf(t, l.Payload)]
-				waiting = append(waiting, queued{l.Run, scores[l.Run]})
+			if l.Kind != engine.RunScheduled {
+				continue
+			}
+			if tick++; l.Run.Time() != ms {
+				ms, tick = l.Run.Time(), 0
+			}
+			q := queued{l.Run, int64(ms) - 1000*prios[eventOf(t, l.Payload)], tick}
+			runs[q.id] = q
+			if !slices.ContainsFunc(h.held, func(c handCall) bool { return c.Ref.RunID == q.id }) {
+				waiting = append(waiting, q)
 			}
 		}
 		h.made = nil
 		for len(h.held) > 0 {
-			slices.SortFunc(waiting, byScore)
 			if rng.IntN(20) == 0 {
 				for _, c := range h.held {
-					waiting = append(waiting, queued{c.Ref.RunID, scores[c.Ref.RunID]})
+					waiting = append(waiting, runs[c.Ref.RunID])
 				}
 				h.restart()
 			} else {
@@ -120,14 +125,14 @@ func TestPriorityOrder(t *testing.T) {
 				res := engine.Result{Status: 200, Output: []byte(`1`)}
 				if len(c.Steps) < 2 && rng.IntN(2) == 0 {
 					res = ops(2, ran(fmt.Sprint("s", len(c.Steps))))
-					waiting = append(waiting, queued{c.Ref.RunID, scores[c.Ref.RunID]})
+					waiting = append(waiting, runs[c.Ref.RunID])
 				}
 				h.answer(i, res)
 			}
 			slices.SortFunc(waiting, byScore)
 			for _, c := range h.made {
 				if len(waiting) == 0 || waiting[0].id != c.Ref.RunID {
-					t.Fatalf("seed %d: call of run %s with score %d, want the first of %v", seed, c.Ref.RunID, scores[c.Ref.RunID], waiting)
+					t.Fatalf("seed %d: call of %v, want the first of %v", seed, runs[c.Ref.RunID], waiting)
 				}
 				waiting = waiting[1:]
 			}
