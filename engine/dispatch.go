@@ -27,8 +27,7 @@ func (p *partition) enqueue(r *run) {
 		}
 	}
 	r.queued = true
-	l.add(readyEntry{score: r.score, run: r.id})
-	p.advance(l)
+	p.push(l, readyEntry{score: r.score, run: r.id, going: r.startedAt != 0})
 }
 
 func (p *partition) queue(fn ids.UUID) *fnQueue {

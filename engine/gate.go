@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"slices"
 
 	"ingot/engine/function"
 )
@@ -242,6 +243,17 @@ func (p *partition) wakeGate(g *gate) {
 	case g.wakeAt != next:
 		g.wakeAt = next
 		heap.Fix(&p.throttled, g.at)
+	}
+}
+
+// rewind sets the throttles' times anew, since the clock was set back.
+func (p *partition) rewind(now int64) {
+	p.now = now
+	for _, g := range slices.Clone(p.throttled) {
+		p.wakeGate(g)
+	}
+	if p.lookAt != 0 {
+		p.lookAt = now
 	}
 }
 

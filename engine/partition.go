@@ -248,6 +248,9 @@ func newPartition(id int, epoch uint64, set *settings, store PartitionStore, nam
 // apply runs one round. The batch must be committed before the effects are
 // released; an error means that the store failed and the partition is unusable.
 func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
+	if now < p.now {
+		p.rewind(now)
+	}
 	p.now = now
 	p.batch = p.store.NewBatch()
 	p.out = &effects{}

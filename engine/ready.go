@@ -17,13 +17,16 @@ import (
 // key expressions share a lane; first calls have lanes of their own where a throttle
 // or run limit holds them back. Functions take turns, and the lanes of a function
 // take turns, so that neither a function nor a key with a long backlog holds up the
-// others. Within a lane runs go by score. A function without keyed limits has one
+// others. Lanes whose next run has started before come first, but for each fourth turn, so
+// that runs are ended rather than ever more begun. Within a lane runs go by score. A function without keyed limits has one
 // lane, the zero lane.
 
 // readyEntry is a run of a lane that has work.
 type readyEntry struct {
 	score int64
 	run   ulid.ULID
+	// going says that the run had started when it was queued.
+	going bool
 }
 
 //lint:ignore U1000 it is what window asks of its entries
@@ -56,8 +59,43 @@ type lane struct {
 	// that it is not bounded: it has a gate of wider scope, where it waits for a grant.
 	spare, shared bool
 	state         laneState
+	// round is in which of its function's rounds it is, slot which place there is its own.
+	round int
+	slot  uint64
 	// blocked is the gate that the lane waits at, ticket the one that has let it look.
 	blocked, ticket *gate
+}
+
+// place is a lane's place in a round; it counts only as long as it is the lane's last.
+type place struct {
+	lane *lane
+	slot uint64
+}
+
+// round is a queue of places, which reuses its memory.
+type round struct {
+	places []place
+	head   int
+}
+
+func (r *round) len() int { return len(r.places) - r.head }
+
+func (r *round) push(at place) {
+	if r.head > 0 && len(r.places) == cap(r.places) && r.head >= len(r.places)/2 {
+		n := copy(r.places, r.places[r.head:])
+		clear(r.places[n:])
+		r.places, r.head = r.places[:n], 0
+	}
+	r.places = append(r.places, at)
+}
+
+func (r *round) pop() place {
+	at := r.places[r.head]
+	r.places[r.head] = place{}
+	if r.head++; r.head == len(r.places) {
+		r.places, r.head = r.places[:0], 0
+	}
+	return at
 }
 
 // laneState is where a lane is in its function's queue.
@@ -91,9 +129,10 @@ type fnQueue struct {
 
 	zero  lane
 	lanes map[laneID]*lane // all others
-	// rounds are the lanes with work that may go on: first those of runs that go on,
-	// then those of first calls.
-	rounds [2][]*lane
+	// rounds are the lanes with work that may go on: those whose next run has started
+	// before, and the others. turns counts those taken.
+	rounds [2]round
+	turns  uint
 	spill  spill
 }
 
@@ -101,7 +140,7 @@ func (q *fnQueue) hasCapacity() bool {
 	return !q.paused && (q.limit <= 0 || q.inFlight+q.picked < q.limit)
 }
 
-func (q *fnQueue) hasTurns() bool { return len(q.rounds[0])+len(q.rounds[1]) > 0 }
+func (q *fnQueue) hasTurns() bool { return q.rounds[0].len()+q.rounds[1].len() > 0 }
 
 // lane returns a lane of the queue; it is made if there is none. It is nil if the
 // partition has as many as it may: its entries then wait in the store.
@@ -112,7 +151,7 @@ func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *la
 	if l := q.lanes[id]; l != nil {
 		return l
 	}
-	if p.lanes >= p.set.maxLanes && !sharesLimit(q.fn) {
+	if p.full() && !sharesLimit(q.fn) {
 		p.leaveToStore(q, true)
 		return nil
 	}
@@ -188,30 +227,41 @@ func (p *partition) advance(l *lane) {
 		return
 	}
 	l.state = laneTurning
-	i := 0
-	if l.start {
-		i = 1
+	l.round = 1
+	if len(l.heap) > 0 && l.heap[0].going {
+		l.round = 0
 	}
-	l.q.rounds[i] = append(l.q.rounds[i], l)
+	l.slot++
+	l.q.rounds[l.round].push(place{l, l.slot})
 	p.turn(l.q)
+}
+
+// push adds an entry to a lane, which it may give a better place.
+func (p *partition) push(l *lane, e readyEntry) {
+	l.add(e)
+	if l.state == laneTurning && l.round == 1 && len(l.heap) > 0 && l.heap[0].going {
+		l.state = laneIdle // its old place is passed over
+	}
+	p.advance(l)
 }
 
 // next takes the lane whose turn it is and whose gates are open; nil if there is none.
 func (p *partition) next(q *fnQueue) *lane {
 	for q.hasTurns() {
-		round := &q.rounds[0]
-		if len(*round) == 0 {
-			round = &q.rounds[1]
+		i := 0
+		if q.rounds[0].len() == 0 || q.rounds[1].len() > 0 && q.turns%4 == 3 {
+			i = 1
 		}
-		l := (*round)[0]
-		*round = (*round)[1:]
-		if l.state != laneTurning {
-			continue // it is gone
+		at := q.rounds[i].pop()
+		l := at.lane
+		if l.state != laneTurning || l.slot != at.slot {
+			continue // it is gone, or has a better place
 		}
 		l.state = laneIdle
 		ticket := l.ticket
 		l.ticket = nil
 		if p.mayGo(l) {
+			q.turns++
 			return l
 		}
 		if ticket != nil {
@@ -294,11 +344,11 @@ func (l *lane) page(s PartitionStore) error {
 	}
 	l.spilled = false
 	n := len(prefix)
-	return s.Scan(table, from, prefixEnd(prefix), func(key, _ []byte) bool {
+	return s.Scan(table, from, prefixEnd(prefix), func(key, value []byte) bool {
 		if len(key) != n+24 {
 			return true
 		}
-		e := readyEntry{score: unsortable(binary.BigEndian.Uint64(key[n:]))}
+		e := readyEntry{score: unsortable(binary.BigEndian.Uint64(key[n:])), going: len(value) > 0}
 		copy(e.run[:], key[n+8:])
 		return l.load(e)
 	})

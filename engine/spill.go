@@ -1,6 +1,9 @@
 package engine
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Lanes that are in the store only. A partition keeps a bounded number of lanes in
 // memory, not counting those that wait for a shared limit, for which its owner keeps
@@ -34,11 +37,28 @@ func (p *partition) leaveToStore(q *fnQueue, again bool) {
 	if again {
 		s.again, s.seen = true, false
 	}
-	if !s.on {
-		s.on = true
-		p.spilled = append(p.spilled, q)
+	if s.on {
+		return
+	}
+	s.on = true
+	p.spilled = append(p.spilled, q)
+	if len(p.spilled) > 1 {
+		return
+	}
+	for _, q := range p.order { // it is the first: who waits already?
+		for _, id := range slices.SortedFunc(maps.Keys(q.lanes), laneID.compare) {
+			if l := q.lanes[id]; l.state == laneBlocked {
+				p.spareLane(l)
+			}
+		}
 	}
 }
+
+// maxLanes is how many lanes may be in memory now: those that are kept for the sake of
+// their calls come on top.
+func (p *partition) maxLanes() int { return p.set.maxLanes + len(p.calls) }
+
+func (p *partition) full() bool { return p.lanes >= p.maxLanes() }
 
 // look lets the search begin anew: a call has ended, or a limit has changed.
 func (p *partition) look() {
@@ -50,7 +70,7 @@ func (p *partition) look() {
 // lanesToFind reports whether there is something to look for, and room for it.
 func (p *partition) lanesToFind() bool {
 	q := p.searching()
-	return q != nil && (p.lanes < p.set.maxLanes || len(p.spare) > 0 || q.hasCapacity() && p.idleLanes(false))
+	return q != nil && (!p.full() || len(p.spare) > 0 || q.hasCapacity() && p.idleLanes(false))
 }
 
 // searching is the function whose lanes are looked for next: one that has capacity, if
@@ -76,7 +96,8 @@ func (p *partition) idleLanes(mark bool) (found bool) {
 			continue
 		}
 		for i := range q.rounds {
-			for _, l := range q.rounds[i] {
+			for _, at := range q.rounds[i].places[q.rounds[i].head:] {
+				l := at.lane
 				if l.state != laneTurning || l.id == (laneID{}) || l.shared || l.picked > 0 {
 					continue
 				}
@@ -100,7 +121,7 @@ func (p *partition) findSpilled() {
 		return
 	}
 	q := p.searching()
-	if p.lanes >= p.set.maxLanes && len(p.spare) == 0 {
+	if p.full() && len(p.spare) == 0 {
 		p.idleLanes(true)
 	}
 	p.makeRoom()
@@ -129,7 +150,7 @@ func (p *partition) findLanes(q *fnQueue) {
 			return
 		}
 		if q.lanes[id] == nil {
-			if p.lanes >= p.set.maxLanes {
+			if p.full() {
 				q.spill.cursor = id
 				return
 			}
@@ -155,7 +176,7 @@ func (p *partition) spareLane(l *lane) {
 
 // makeRoom leaves lanes to the store.
 func (p *partition) makeRoom() {
-	for len(p.spare) > 0 && p.lanes > p.set.maxLanes-min(lanesPerRound, p.set.maxLanes/2+1) {
+	for len(p.spare) > 0 && p.lanes > p.maxLanes()-min(lanesPerRound, p.set.maxLanes/2+1) {
 		l := p.spare[0]
 		p.spare[0] = nil
 		p.spare = p.spare[1:]
