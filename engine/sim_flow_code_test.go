@@ -3,6 +3,7 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"ingot/engine"
 )
@@ -24,9 +25,12 @@ func (w *flowWorld) answer(f *flowFn, c *engine.Call) engine.Result {
 			continue
 		}
 		if has(c, id) {
+			if what == 'i' {
+				w.invoked[flowNumber(c)+invokedN] = memoOf(c, id)
+			}
 			continue
 		}
-		if w.faults && w.rng.IntN(8) == 0 {
+		if what != 'i' && w.faults && w.rng.IntN(8) == 0 {
 			return ops(2, engine.Op{Code: engine.OpStepError, ID: id, Error: []byte(`{"message":"no","name":"Error"}`)})
 		}
 		switch what {
@@ -54,13 +58,42 @@ func (w *flowWorld) plan(c *engine.Call, id string) (planned []engine.Op) {
 // invokedN makes the unique number of the event by which an invoker's event n invokes.
 const invokedN = 1_000_000
 
+// flowNumber is the number of a call's first event.
+func flowNumber(c *engine.Call) int {
+	events, _ := flowEvents(c.Events[0]) // the call has been checked
+	return events[0].N
+}
+
+// target is the function that an invoker's event invokes.
+func (w *flowWorld) target(n int) *flowFn { return w.fns[n%(len(w.fns)-1)] }
+
 // invocation invokes one of the functions with limits.
 func (w *flowWorld) invocation(c *engine.Call, id string) engine.Op {
-	var ev struct{ Data flowData }
-	_ = json.Unmarshal(c.Events[0], &ev) // the ledger has read it
-	target := w.fns[ev.Data.N%(len(w.fns)-1)].slug
-	ev.Data.N += invokedN
-	data, _ := json.Marshal(ev.Data)
+	events, _ := flowEvents(c.Events[0])
+	target := w.target(events[0].N).slug
+	events[0].N += invokedN
+	data, _ := json.Marshal(events[0])
 	return engine.Op{Code: engine.OpInvokeFunction, ID: id,
 		Opts: fmt.Appendf(nil, `{"function_id":%q,"payload":{"data":%s},"timeout":"300h"}`, target, data)}
+}
+
+// checkInvocations compares what invokers got with what became of their events.
+func (w *flowWorld) checkInvocations() {
+	texts := map[string]string{engine.SkipRateLimit: "rate limited", engine.SkipSingleton: "singleton", engine.SkipDraining: "draining"}
+	for n, memo := range w.invoked {
+		f := w.target(n - invokedN)
+		fates := w.ledger.fates[flowFateKey{f, n}]
+		if len(fates) != 1 {
+			w.errorf("the invoked event %d of %s has %d fates", n, f.slug, len(fates))
+			continue
+		}
+		if fates[0].reason == engine.SkipDebounce {
+			continue // they get what the newest event's invoker gets
+		}
+		for reason, text := range texts {
+			if said := strings.Contains(memo, `"error"`) && strings.Contains(memo, text); said != (fates[0].reason == reason) {
+				w.errorf("event %d of %s ended as %v, but its invoker got %s", n, f.slug, fates[0], memo)
+			}
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"ingot/engine"
 	"ingot/engine/function"
 	"ingot/internal/ids"
 )
@@ -156,6 +157,7 @@ type flowFn struct {
 	id            ids.UUID
 	script        string // see flowAnswer
 	configs       []*flowConfig
+	mode          engine.FunctionMode
 }
 
 // at returns the version that holds in a generation of the catalog.

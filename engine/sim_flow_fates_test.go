@@ -25,6 +25,8 @@ type flowArrival struct {
 	ts   int64
 	data flowData
 	fns  []*flowFn
+	// draining are those of fns that start nothing new.
+	draining []*flowFn
 }
 
 // arrive notes an event that a round is about to take.
@@ -38,7 +40,11 @@ func (w *flowWorld) arrive(a engine.Arrival) {
 	fa := flowArrival{log: a.Log, seq: a.Seq, hist: a.History, at: w.now, gen: w.gen,
 		id: a.Event.InternalID, user: string(a.Event.ID), ts: a.Event.TS, data: data[0]}
 	for _, id := range a.Fns {
-		fa.fns = append(fa.fns, w.byID[id])
+		f := w.byID[id]
+		fa.fns = append(fa.fns, f)
+		if f.mode == engine.ModeDraining {
+			fa.draining = append(fa.draining, f)
+		}
 	}
 	w.arrivals[a.Partition] = append(w.arrivals[a.Partition], fa)
 }
@@ -50,6 +56,7 @@ func (w *flowWorld) verify() {
 	for _, f := range w.fns {
 		w.verifyFn(f)
 	}
+	w.checkInvocations()
 	for _, s := range engine.Leftovers(w.store) {
 		w.errorf("left in the store: %s", s)
 	}
@@ -113,6 +120,10 @@ func (m *flowModel) event(a flowArrival) {
 		return
 	}
 	fate := fates[0]
+	if slices.Contains(a.draining, m.f) {
+		m.want(a, fate, engine.SkipDraining)
+		return
+	}
 	c := m.f.at(a.gen)
 	if a.user != "" && c.debounce == nil && m.remembered[a.user] {
 		m.want(a, fate, engine.SkipIdempotency)

@@ -78,8 +78,8 @@ func (w *flowWorld) mayCall(r *flowRun) bool {
 		if l.scope != "fn" && slices.Max(inPartition) >= w.maxInFlight {
 			return false
 		}
-		n := 0
 		name := l.name(r.fn, l.key.value(r.events[0]))
+		n := w.kept(l, name)
 		for _, call := range w.calls {
 			if l.name(call.run.fn, l.key.value(call.run.events[0])) == name {
 				n++
@@ -90,6 +90,27 @@ func (w *flowWorld) mayCall(r *flowRun) bool {
 		}
 	}
 	return true
+}
+
+// kept is how much of a shared limit may be kept for runs that wait for another
+// shared limit.
+func (w *flowWorld) kept(l *stepLimit, name string) (n int) {
+	if l.scope == "fn" {
+		return 0
+	}
+	for _, r := range w.ledger.running() {
+		shared, counts := 0, false
+		for _, m := range r.fn.current().steps {
+			if m.scope != "fn" && m.limit > 0 && r.created.limitLike(&m) != nil {
+				shared++
+				counts = counts || m.name(r.fn, m.key.value(r.events[0])) == name
+			}
+		}
+		if shared > 1 && counts {
+			n++
+		}
+	}
+	return n
 }
 
 // mayStart reports whether no limit on starts holds the run back for sure.

@@ -25,8 +25,8 @@ import (
 // decisions, and compared with models of the rules (flowLedger while it happens,
 // flowFates at the end).
 
-// flowSeeds is the part of -sim.seeds that the simulation of flow control runs.
-const flowSeeds = 2
+// flowSeeds divides -sim.seeds for the simulation of flow control.
+const flowSeeds = 4
 
 func TestFlowSimulation(t *testing.T) {
 	seeds := uint64(*simSeeds) / flowSeeds
@@ -85,6 +85,7 @@ type flowWorld struct {
 	n        int
 	arrivals [][]flowArrival // by partition
 	events   map[ulid.ULID]flowData
+	invoked  map[int]string // what invokers got, by the number of the event
 	faults   bool
 	// lossy is the interval sync policy, see world.
 	lossy bool
@@ -112,7 +113,7 @@ func simulateFlow(t *testing.T, seed uint64) {
 
 func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	w := &flowWorld{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 2)), now: flowStart,
-		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, faults: true}
+		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, invoked: map[int]string{}, faults: true}
 	mode := memstore.Manual
 	if w.lossy = seed%4 == 0; w.lossy {
 		mode = memstore.Interval
@@ -206,6 +207,9 @@ func (w *flowWorld) errorf(format string, args ...any) {
 
 // act does one random thing that may happen now.
 func (w *flowWorld) act() {
+	if w.seed%7 == 0 && w.rng.IntN(20) == 0 { // a restless world
+		w.restart(w.rng.IntN(w.node.Partitions()))
+	}
 	switch n := w.rng.IntN(100); {
 	case n < 30:
 		i := w.rng.IntN(w.node.Partitions())
@@ -232,46 +236,15 @@ func (w *flowWorld) act() {
 		w.change()
 	case n < 98:
 		w.crash()
-	case n < 99 && w.seed%5 == 0:
+	case n < 99:
+		w.operate()
+	case w.seed%5 == 0:
 		d := int64(w.rng.IntN(20))
 		w.now -= d
 		w.back += d
 	}
 	if err := w.node.Failed(); err != nil {
 		w.errorf("engine failed: %v", err)
-	}
-}
-
-func (w *flowWorld) crash() {
-	w.store = w.store.Crash()
-	w.boot()
-}
-
-func (w *flowWorld) cancelSome() {
-	active := w.ledger.active()
-	for _, r := range active {
-		if w.rng.IntN(len(active)) == 0 {
-			w.node.Cancel(r.id)
-			return
-		}
-	}
-}
-
-// change registers a new version of a function. Every partition takes it before
-// anything else happens, so that it is known which version each decision rests on.
-func (w *flowWorld) change() {
-	f := w.fns[w.rng.IntN(len(w.fns)-1)] // not the invoker
-	for i := range w.node.Partitions() {
-		for w.node.Commands(i) > 0 {
-			w.node.Round(i, w.node.Commands(i))
-		}
-	}
-	w.gen++
-	f.add(w.random.changed(f), w.gen, w.now)
-	w.ledger.newGeneration()
-	w.publish(f)
-	for i := range w.node.Partitions() {
-		w.node.Round(i, w.node.Commands(i))
 	}
 }
 
@@ -312,6 +285,9 @@ func (w *flowWorld) Call(c *engine.Call, done func(engine.Result)) {
 	call := w.begin(c.Ref)
 	if call == nil {
 		return
+	}
+	if f.mode == engine.ModePaused {
+		w.errorf("call of %s, which is paused", call.run)
 	}
 	call.config, call.decided = f.configs[c.Fn.Version-1], int64(c.RequestID.Time())
 	w.checkCall(call)
@@ -379,6 +355,7 @@ func (w *flowWorld) deliver(i int) {
 // until nothing is left to do.
 func (w *flowWorld) settle() {
 	w.faults = false
+	w.activate()
 	w.quiesce()
 	w.settled = w.now
 	for range 100_000 {

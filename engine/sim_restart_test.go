@@ -11,9 +11,15 @@ func (n *SimNode) RestartPartition(i int) error {
 	}
 	w := &worker{e: n.e, p: newPartition(i, old.p.lender.epoch+1, &n.e.set, ps, n.e.names, n.e.log), box: newMailbox(8192)}
 	w.p.set = old.p.set
-	if _, err := w.p.recover(); err != nil {
-		return err
+	for name, counts := range n.e.names.counts { // they are counted anew
+		for counts[i] > 0 {
+			n.e.names.remove(name, i)
+		}
 	}
+	if _, err := w.p.recover(); err != nil {
+		return err // what it has not delivered is with the router already
+	}
+	n.e.marks[i].box = w.box
 	w.p.configure(old.p.snapshot)
 	for _, c := range old.box.close() {
 		switch c.kind {
