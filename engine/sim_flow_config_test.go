@@ -176,6 +176,8 @@ func (f *flowFn) current() *flowConfig { return f.configs[len(f.configs)-1] }
 type flowRandom struct {
 	*rand.Rand
 	shared int // the limit of those that functions share; equal, so that it can be checked exactly
+	// crowd lets all functions crowd at the same shared limits.
+	crowd bool
 }
 
 func (r flowRandom) one(n int) bool { return r.IntN(n) == 0 }
@@ -196,6 +198,10 @@ func (r flowRandom) duration(from, to int) time.Duration {
 // config makes a configuration of legal parts (spec 03 §6).
 func (r flowRandom) config() *flowConfig {
 	c := &flowConfig{}
+	if r.crowd {
+		c.steps = []stepLimit{{scope: "env", limit: r.shared, key: flowKeys[0]}, {scope: "account", limit: r.shared, key: flowKeys[1]}}[:1+r.IntN(2)]
+		return c
+	}
 	for range r.IntN(3) {
 		l := stepLimit{scope: "fn", limit: 1 + r.IntN(4), key: r.key()}
 		if flowShared && r.one(3) {

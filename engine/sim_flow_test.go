@@ -111,6 +111,9 @@ func simulateFlow(t *testing.T, seed uint64) {
 	}
 }
 
+// restless worlds often restart partitions, while functions crowd at shared limits.
+func (w *flowWorld) restless() bool { return w.seed%7 == 0 }
+
 func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	w := &flowWorld{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 2)), now: flowStart,
 		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, invoked: map[int]string{}, faults: true}
@@ -122,7 +125,7 @@ func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	w.cats = memstore.New(0, memstore.Options{})
 	w.arrivals = make([][]flowArrival, w.store.Partitions())
 	w.ledger = newFlowLedger(w)
-	w.random = flowRandom{w.rng, 1 + w.rng.IntN(4)}
+	w.random = flowRandom{w.rng, 1 + w.rng.IntN(4), w.restless()}
 	for i := range 2 + w.rng.IntN(3) {
 		w.define(fmt.Sprint("f", i), fmt.Sprint("e/", i), w.random.config())
 	}
@@ -207,7 +210,7 @@ func (w *flowWorld) errorf(format string, args ...any) {
 
 // act does one random thing that may happen now.
 func (w *flowWorld) act() {
-	if w.seed%7 == 0 && w.rng.IntN(20) == 0 { // a restless world
+	if w.restless() && w.rng.IntN(20) == 0 {
 		w.restart(w.rng.IntN(w.node.Partitions()))
 	}
 	switch n := w.rng.IntN(100); {
