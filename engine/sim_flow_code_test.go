@@ -6,9 +6,23 @@ import (
 	"strings"
 
 	"ingot/engine"
+	"ingot/internal/ids"
 )
 
 // What the functions of the flow-control simulation do.
+
+// flowScripts are what functions do, see answer.
+var flowScripts = []string{"r", "rr", "rrr", "rzr", "prr", "rgr", ""}
+
+func (w *flowWorld) define(slug, trigger string, c *flowConfig) {
+	f := &flowFn{slug: slug, trigger: trigger, id: ids.UUIDv5([]byte(slug)), script: flowScripts[w.rng.IntN(len(flowScripts))]}
+	if slug == "invoker" {
+		f.script = "i"
+	}
+	w.fns = append(w.fns, f)
+	w.byID[f.id] = f
+	f.add(c, 0, w.now)
+}
 
 // answer follows the function's script, one letter per step: run a step, sleep (z),
 // run two in parallel, ask the gateway, invoke another function.

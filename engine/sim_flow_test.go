@@ -136,18 +136,6 @@ func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	return w
 }
 
-var flowScripts = []string{"r", "rr", "rrr", "rzr", "prr", "rgr", ""}
-
-func (w *flowWorld) define(slug, trigger string, c *flowConfig) {
-	f := &flowFn{slug: slug, trigger: trigger, id: ids.UUIDv5([]byte(slug)), script: flowScripts[w.rng.IntN(len(flowScripts))]}
-	if slug == "invoker" {
-		f.script = "i"
-	}
-	w.fns = append(w.fns, f)
-	w.byID[f.id] = f
-	f.add(c, 0, w.now)
-}
-
 func (f *flowFn) add(c *flowConfig, gen int, now int64) {
 	c.gen, c.since, c.version = gen, now, len(f.configs)+1
 	f.configs = append(f.configs, c)
