@@ -26,7 +26,7 @@ import (
 // flowFates at the end).
 
 // flowSeeds divides -sim.seeds for the simulation of flow control.
-const flowSeeds = 4
+const flowSeeds = 5
 
 func TestFlowSimulation(t *testing.T) {
 	seeds := uint64(*simSeeds) / flowSeeds
