@@ -299,11 +299,6 @@ func sendTime(file string, seq int, now time.Time) time.Time {
 	return now
 }
 
-// tooEarly is how much earlier than recorded a call may come. The reference's queue
-// takes up to half a second to get round to a call, here it is made at once; but
-// nothing that waits for a time may come before it.
-const tooEarly = 1200 * time.Millisecond
-
 // serve answers a call of the server.
 func (r *Replay) serve(ctx *fasthttp.RequestCtx) {
 	c := readCall(ctx)
@@ -328,7 +323,7 @@ func (r *Replay) serve(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	defer m.finish()
-	if early := r.t.ahead(m.At); early > tooEarly && !r.s.randomTimes() {
+	if early := r.t.ahead(m.At); early > tooEarly(r.s.File) && !r.s.randomTimes() {
 		r.problem("call %d (%s) came %s early", m.Seq, describe(m), early.Round(100*time.Millisecond))
 	}
 	r.t.late(m.At)

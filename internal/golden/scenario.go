@@ -186,6 +186,9 @@ func Load(r io.Reader) ([]*Scenario, error) {
 		}
 		rec.Doc.File, rec.Doc.Unstable = rec.File, rec.Unstable
 		rec.Doc.complete()
+		if err := rec.Doc.reorder(); err != nil {
+			return nil, err
+		}
 		out = append(out, &rec.Doc)
 	}
 }
