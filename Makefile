@@ -62,19 +62,19 @@ PARTS = $$($(GO) list ./... | grep -v -e /internal/golden -e /internal/e2e)
 # Coverage is counted in a run of its own: counters that are safe under the race
 # detector make hot loops ten times slower.
 race: ## tests of single packages with the race detector
-	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -skip '^TestSimulation$$' $(PARTS)
-	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -run '^TestSimulation$$' ./engine -sim.seeds 100
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -skip '^Test(Flow)?Simulation$$' $(PARTS)
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m -run '^Test(Flow)?Simulation$$' ./engine -sim.seeds 100
 
 COVER = $(GO) test -timeout 15m -coverpkg=$$(echo $(foreach d,$(COVERED),./$(d)/...) | tr ' ' ',')
 
 cover: ## the same without it, the simulator, and statement coverage
 	@mkdir -p .cache
-	@$(COVER) -coverprofile=.cache/cover.out -skip '^TestSimulation$$' $(PARTS)
-	@$(GO) test -timeout 15m -coverpkg=./engine/... -coverprofile=.cache/simulation.out -run '^TestSimulation$$' ./engine -sim.seeds $(SEEDS)
+	@$(COVER) -coverprofile=.cache/cover.out -skip '^Test(Flow)?Simulation$$' $(PARTS)
+	@$(GO) test -timeout 15m -coverpkg=./engine/... -coverprofile=.cache/simulation.out -run '^Test(Flow)?Simulation$$' ./engine -sim.seeds $(SEEDS)
 	@.ci/coverage 85 "$(COVERED)" .cache/cover.out .cache/simulation.out
 
 simulate: ## the simulator alone: make simulate SEEDS=1000000
-	@$(GO) test ./engine -run '^TestSimulation$$' -v -timeout 0 -sim.seeds $(SEEDS)
+	@$(GO) test ./engine -run '^Test(Flow)?Simulation$$' -v -timeout 0 -sim.seeds $(SEEDS)
 
 replay: ## play the recordings of the reference and compare
 	@$(GO) test ./internal/golden/... -v -timeout 15m | grep -v -e '^=== ' -e '^    --- PASS'

@@ -40,15 +40,15 @@ type leaseMessage struct {
 	epoch, peer uint64
 	gate        gateKey
 	limit, n    int
-	// others says that others wait for the key.
+	// others says that others wait for the key; of a return, that it answers a recall.
 	others bool
 	held   []leaseHeld
 }
 
 // leaseHeld is one gate's part of a report.
 type leaseHeld struct {
-	gate gateKey
-	n    int
+	gate     gateKey
+	n, limit int
 }
 
 // lease is the lent part of a gate.
@@ -58,8 +58,9 @@ type lease struct {
 	// kept counts the lanes that have passed the gate and wait at another shared one.
 	kept int
 	// asked says that an answer is outstanding; others that somebody else waits; listed
-	// that the gate is on the partition's list of those that may have to give back.
-	asked, others, listed bool
+	// that the gate is on the partition's list of those that may have to give back; recalled
+	// that the owner waits for an answer.
+	asked, others, listed, recalled bool
 }
 
 // borrower is a gate of some partition, to the owner of its key.
@@ -81,8 +82,18 @@ func (a flowID) compare(b flowID) int { return bytes.Compare(a[:], b[:]) }
 // pool is a key's capacity, at its owner.
 type pool struct {
 	lent    int
-	holders map[borrower]int
+	holders map[borrower]*holder
 	waiting []leaseMessage // asks, in order
+}
+
+// holder is what one gate holds of a key.
+type holder struct {
+	n int
+	// limit is the number of the gate's function, which may differ from others'.
+	limit int
+	// told says that the gate knows of others, and so gives back what is idle; recalled
+	// that it was asked to, and settled that it has answered: all it holds is in use.
+	told, recalled, settled bool
 }
 
 // lender is the owner's side of a partition.
@@ -141,14 +152,7 @@ func (p *partition) lease(m *leaseMessage) {
 		p.pool(m.gate.id).waiting = append(p.pool(m.gate.id).waiting, *m)
 		p.lend(m.gate.id)
 	case leaseReturn:
-		b := borrower{m.from, m.gate}
-		q := p.pool(m.gate.id)
-		n := min(m.n, q.holders[b])
-		q.lent -= n
-		if q.holders[b] -= n; q.holders[b] <= 0 {
-			delete(q.holders, b)
-		}
-		p.lend(m.gate.id)
+		p.returned(m)
 	case leaseGrant, leaseRecall:
 		p.borrowed(m)
 	}
@@ -157,10 +161,60 @@ func (p *partition) lease(m *leaseMessage) {
 func (p *partition) pool(id flowID) *pool {
 	q := p.lender.pools[id]
 	if q == nil {
-		q = &pool{holders: map[borrower]int{}}
+		q = &pool{holders: map[borrower]*holder{}}
 		p.lender.pools[id] = q
 	}
 	return q
+}
+
+func (q *pool) holder(b borrower) *holder {
+	h := q.holders[b]
+	if h == nil {
+		h = &holder{}
+		q.holders[b] = h
+	}
+	return h
+}
+
+// returned takes leases back; none is the answer of a gate that had nothing idle.
+func (p *partition) returned(m *leaseMessage) {
+	b := borrower{m.from, m.gate}
+	q := p.lender.pools[m.gate.id]
+	if q == nil || q.holders[b] == nil {
+		return
+	}
+	h := q.holders[b]
+	n := min(m.n, h.n)
+	q.lent -= n
+	h.n -= n
+	if h.recalled && m.others {
+		h.settled, h.recalled = true, false
+	}
+	if h.n == 0 {
+		delete(q.holders, b)
+	}
+	p.lend(m.gate.id)
+}
+
+// recall asks a gate to keep nothing idle.
+func (p *partition) recall(b borrower, h *holder) {
+	h.told, h.recalled = true, true
+	p.tell(&leaseMessage{kind: leaseRecall, to: b.partition, gate: b.gate})
+}
+
+// exceeds reports whether n more would exceed the number of another holder, which could
+// then make a call with a lease that it has not used yet. Such are recalled first.
+func (p *partition) exceeds(q *pool, m *leaseMessage, n int) (found bool) {
+	for _, b := range slices.SortedFunc(maps.Keys(q.holders), borrower.compare) {
+		h := q.holders[b]
+		if h.limit >= q.lent+n || h.settled || b == (borrower{m.from, m.gate}) {
+			continue
+		}
+		if found = true; !h.recalled {
+			p.recall(b, h)
+		}
+	}
+	return found
 }
 
 // lend serves those who wait for a key, in order; those whose limit is reached are
@@ -178,18 +232,24 @@ func (p *partition) lend(id flowID) {
 		if served > 1 {
 			n = min(n, 1) // one by one while several want some
 		}
-		if n <= 0 {
+		// A gate that owes an answer gets it off first: the answer tells of all that it holds.
+		if h := q.holders[borrower{m.from, m.gate}]; n <= 0 || h != nil && h.recalled || p.exceeds(q, m, n) {
 			left = append(left, *m)
 			continue
 		}
+		h := q.holder(borrower{m.from, m.gate})
 		q.lent += n
-		q.holders[borrower{m.from, m.gate}] += n
-		p.tell(&leaseMessage{kind: leaseGrant, to: m.from, gate: m.gate, n: n, others: len(left) > 0 || i+1 < len(q.waiting)})
+		h.n += n
+		h.limit, h.settled = m.limit, false
+		h.told = len(left) > 0 || i+1 < len(q.waiting)
+		p.tell(&leaseMessage{kind: leaseGrant, to: m.from, gate: m.gate, limit: m.limit, n: n, others: h.told})
 	}
 	clear(q.waiting[len(left):])
 	if q.waiting = left; len(left) > 0 {
 		for _, b := range slices.SortedFunc(maps.Keys(q.holders), borrower.compare) {
-			p.tell(&leaseMessage{kind: leaseRecall, to: b.partition, gate: b.gate})
+			if h := q.holders[b]; !h.told {
+				p.recall(b, h)
+			}
 		}
 	}
 	if q.lent == 0 && len(q.waiting) == 0 {
@@ -201,9 +261,9 @@ func (p *partition) lend(id flowID) {
 func (p *partition) forgetBorrower(from int) {
 	for _, id := range slices.SortedFunc(maps.Keys(p.lender.pools), flowID.compare) {
 		q := p.lender.pools[id]
-		for b, n := range q.holders {
+		for b, h := range q.holders {
 			if b.partition == from {
-				q.lent -= n
+				q.lent -= h.n
 				delete(q.holders, b)
 			}
 		}
@@ -229,7 +289,7 @@ func (p *partition) report(to int) {
 			continue
 		}
 		if g.lease.held > 0 {
-			held = append(held, leaseHeld{k, g.lease.held})
+			held = append(held, leaseHeld{k, g.lease.held, g.max})
 		}
 		if g.lease.asked {
 			asked = append(asked, g)
@@ -251,7 +311,9 @@ func (p *partition) reported(m *leaseMessage) {
 	l.reported[m.from] = true
 	for _, h := range m.held {
 		q := p.pool(h.gate.id)
-		q.holders[borrower{m.from, h.gate}] += h.n
+		to := q.holder(borrower{m.from, h.gate})
+		to.n += h.n
+		to.limit = h.limit
 		q.lent += h.n
 	}
 	if l.missing--; l.missing == 0 {
@@ -283,17 +345,21 @@ const maxAsk = 64
 func (p *partition) borrowed(m *leaseMessage) {
 	g := p.gates[m.gate]
 	if g == nil || g.lease == nil {
-		if m.n > 0 { // nobody needs it any more
-			p.tell(&leaseMessage{kind: leaseReturn, to: m.from, gate: m.gate, n: m.n})
-		}
+		// Nobody needs it any more.
+		p.tell(&leaseMessage{kind: leaseReturn, to: m.from, gate: m.gate, n: m.n, others: true})
 		return
 	}
 	if m.kind == leaseRecall {
-		g.lease.others = true
+		g.lease.others, g.lease.recalled = true, true
 		p.contend(g)
 		return
 	}
 	g.lease.asked = false
+	if m.limit > g.max { // the number has been lowered since it was asked
+		p.tell(&leaseMessage{kind: leaseReturn, to: m.from, gate: m.gate, n: m.n})
+		p.ask(g)
+		return
+	}
 	g.lease.held += m.n
 	if g.lease.others = m.others; m.others {
 		p.contend(g)
@@ -311,19 +377,22 @@ func (p *partition) contend(g *gate) {
 }
 
 // giveBack returns leases that no call of this round has used, and no lane keeps while
-// it waits for another one, where others wait for them or the limit has been lowered. It comes after dispatch, so that what was lent has
+// it waits for another one, where others wait for them. It comes after dispatch, so that what was lent has
 // been of use if it can be.
 func (p *partition) giveBack() {
 	left := p.contended[:0]
 	for _, g := range p.contended {
 		l := g.lease
-		switch n := l.held - g.inUse - l.kept; {
-		case l.others:
-			p.giveLeases(g, n)
-		case l.held > g.max:
-			p.giveLeases(g, min(n, l.held-g.max))
+		if n := l.held - g.inUse - l.kept; l.others {
+			// The answer to a recall waits until nothing is idle.
+			n = max(n, 0)
+			answer := l.recalled && l.held-n == g.inUse
+			if l.held -= n; n > 0 || answer {
+				p.tell(&leaseMessage{kind: leaseReturn, to: l.owner, gate: g.key, n: n, others: answer})
+			}
+			l.recalled = l.recalled && !answer
 		}
-		if (l.others || l.held > g.max) && p.gates[g.key] == g {
+		if l.others && p.gates[g.key] == g {
 			left = append(left, g)
 		} else {
 			l.listed = false
@@ -331,6 +400,14 @@ func (p *partition) giveBack() {
 	}
 	clear(p.contended[len(left):])
 	p.contended = left
+}
+
+// limitGate takes the limit of a new configuration. Leases were lent under the old one.
+func (p *partition) limitGate(g *gate, n int) {
+	if g.lease != nil && g.max != n {
+		p.giveLeases(g, g.lease.held-g.inUse)
+	}
+	g.max = n
 }
 
 func (p *partition) giveLeases(g *gate, n int) {

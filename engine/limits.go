@@ -114,9 +114,7 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 		}
 		if id, ok := key(keys, limitExpr(flowConcurrency, c.Scope, source(c.Key))); ok {
 			g := p.gate(flowConcurrency, fn, c.Scope, id)
-			if g.max = c.Limit; g.lease != nil && g.lease.held > g.max {
-				p.contend(g)
-			}
+			p.limitGate(g, c.Limit)
 			if g.lease != nil {
 				shared = append(shared, g)
 			} else {
