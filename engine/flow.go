@@ -54,8 +54,9 @@ type flow struct {
 	stored bool
 }
 
-// maxFlows is how many keys' states a partition keeps in memory between rounds.
-const maxFlows = 8192
+// maxFlows is how many keys' states a partition keeps in memory between rounds, some
+// 150 bytes each.
+const maxFlows = 1 << 17
 
 // flow returns a key's state, as it is stored or empty.
 func (p *partition) flow(kind flowKind, fn ids.UUID, id flowID) *flow {
@@ -63,6 +64,12 @@ func (p *partition) flow(kind flowKind, fn ids.UUID, id flowID) *flow {
 		return f
 	}
 	f := &flow{id: id, kind: kind, fn: fn}
+	p.flows[id] = f
+	if p.known != nil {
+		if _, ok := p.known[id]; !ok {
+			return f // which saves looking for what is not there
+		}
+	}
 	p.check(p.store.Get(TableFlow, [][]byte{id[:]}, func(_ int, v []byte) {
 		if v == nil {
 			return
@@ -72,9 +79,26 @@ func (p *partition) flow(kind flowKind, fn ids.UUID, id flowID) *flow {
 		}
 		f.stored = true
 	}))
-	p.flows[id] = f
 	return f
 }
+
+// noteFlow keeps known: the ids of the states that are stored, as long as there are
+// not too many.
+func (p *partition) noteFlow(id flowID, stored bool) {
+	switch {
+	case p.known == nil:
+	case !stored:
+		delete(p.known, id)
+	case len(p.known) < maxKnown:
+		p.known[id] = struct{}{}
+	default:
+		p.known = nil
+	}
+}
+
+// maxKnown is up to how many stored states a partition knows by their ids, some 30
+// bytes each.
+const maxKnown = 1 << 18
 
 // storedFlow returns a key's state, or nil if there is none.
 func (p *partition) storedFlow(id flowID) *flow {
@@ -126,6 +150,7 @@ func (p *partition) flushFlows() {
 		if f.idle(p.now) {
 			if f.stored {
 				f.stored = false
+				p.noteFlow(f.id, false)
 				p.batch.Delete(TableFlow, f.id[:])
 			}
 			continue
@@ -134,7 +159,10 @@ func (p *partition) flushFlows() {
 		f.encode(&e)
 		p.enc.b = e.b
 		p.batch.Put(TableFlow, f.id[:], e.b)
-		f.stored = true
+		if !f.stored {
+			f.stored = true
+			p.noteFlow(f.id, true)
+		}
 		if f.kind == flowRate || f.kind == flowThrottle {
 			p.sweepLater(f.tat/1e6 + 1)
 		}
@@ -242,6 +270,7 @@ func (p *partition) sweep() {
 			return true
 		}
 		p.batch.Delete(TableFlow, k)
+		p.noteFlow(f.id, false)
 		if m := p.flows[f.id]; m != nil {
 			m.stored = false
 		}

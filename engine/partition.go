@@ -155,6 +155,7 @@ type partition struct {
 	// for, unix ms, 0 if there are none, and swept where the search goes on.
 	flows      map[flowID]*flow
 	dirtyFlows []*flow
+	known      map[flowID]struct{} // the states that are stored; nil if there are too many
 	sweepAt    int64
 	swept      []byte
 	dead       int // dead letters
@@ -241,6 +242,7 @@ func newPartition(id int, epoch uint64, set *settings, store PartitionStore, nam
 		gates:    map[gateKey]*gate{},
 		lender:   newLender(epoch, set.partitions),
 		flows:    map[flowID]*flow{},
+		known:    map[flowID]struct{}{},
 		outbox:   outbox{enabled: set.history, max: set.historyBytes},
 	}
 }

@@ -43,7 +43,7 @@ func (p *partition) recover() ([]sentMessage, error) {
 	}))
 	p.check(p.timers.page(p.store))
 	p.recoverQueues()
-	p.recoverSweep()
+	p.recoverFlows()
 	p.check(p.store.Scan(TableDead, nil, nil, func(_, _ []byte) bool { p.dead++; return true }))
 	p.recoverWaits()
 	p.recoverOutbox()
@@ -83,11 +83,15 @@ func (p *partition) recoverQueues() {
 	}
 }
 
-// recoverSweep asks for a look at the states that rates have left.
-func (p *partition) recoverSweep() {
-	p.check(p.store.Scan(TableFlow, nil, nil, func(_, _ []byte) bool {
+// recoverFlows learns which keys have a state, and asks for a look at those that rates
+// have left.
+func (p *partition) recoverFlows() {
+	p.check(p.store.Scan(TableFlow, nil, nil, func(k, _ []byte) bool {
 		p.sweepAt = 1
-		return false
+		if len(k) == len(flowID{}) {
+			p.noteFlow(flowID(k), true)
+		}
+		return p.known != nil
 	}))
 }
 

@@ -179,7 +179,14 @@ func (p *partition) unlock(r *run) {
 	if r.limits == nil || r.limits.lock == (flowID{}) {
 		return
 	}
-	if f := p.flow(flowSingleton, r.fn, r.limits.lock); f.holder == r.id {
+	f := p.flows[r.limits.lock]
+	if f == nil {
+		// It is stored with this run as its holder, who alone gives it back: there is no
+		// need to read it.
+		f = &flow{id: r.limits.lock, kind: flowSingleton, fn: r.fn, holder: r.id, stored: true}
+		p.flows[f.id] = f
+	}
+	if f.holder == r.id {
 		f.holder = ulid.ULID{}
 		p.change(f)
 	}
