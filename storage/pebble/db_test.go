@@ -222,7 +222,8 @@ func TestForeignDirectories(t *testing.T) {
 		name, want string
 		prepare    func(*pebble.DB) error
 	}{
-		{"newer", "written by a newer version of Ingot (format 3, this version reads up to 2): run that version", set(string(keyFormat), `{"version":3,"partitions":4,"what":"else"}`)},
+		{"newer", fmt.Sprintf("written by a newer version of Ingot (format %d, this version reads up to %d): run that version", formatVersion+1, formatVersion),
+			set(string(keyFormat), fmt.Sprintf(`{"version":%d,"partitions":4,"what":"else"}`, formatVersion+1))},
 		{"other database", "holds a database of something else", set("hello", "world")},
 		{"no number", "invalid character", set(string(keyFormat), `x`)},
 		{"no partitions", "version 1 with 0 partitions is not valid", set(string(keyFormat), `{"version":1}`)},
@@ -283,7 +284,7 @@ func TestOlderFormat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := string(value); !strings.Contains(text, `"version":2`) || !strings.Contains(text, `"platform":"x"`) || s.Partitions() != 7 {
+		if text := string(value); !strings.Contains(text, fmt.Sprintf(`"version":%d`, formatVersion)) || !strings.Contains(text, `"platform":"x"`) || s.Partitions() != 7 {
 			t.Errorf("the format is %s, with %d partitions", text, s.Partitions())
 		}
 		if err := errors.Join(closer.Close(), s.Close()); err != nil {
