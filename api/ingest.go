@@ -99,8 +99,7 @@ func (s *Server) ingest(ctx *fasthttp.RequestCtx, p params) {
 			err = s.parse(in, ctx, form, now)
 		}
 	}
-	var full *engine.BacklogError
-	if errors.As(err, &full) {
+	if err != nil && errors.As(err, new(*engine.BacklogError)) {
 		s.overloaded(ctx, in, err)
 		return
 	}
@@ -185,10 +184,9 @@ func (s *Server) overloaded(ctx *fasthttp.RequestCtx, in *ingest, err error) {
 	s.logOverload(err)
 	in.begin()
 	ctx.Response.Header.Set(headerRetryAfter, retryAfterSeconds)
-	status := fasthttp.StatusServiceUnavailable
-	var full *engine.BacklogError
-	if errors.As(err, &full) && full.Function != "" {
-		status = fasthttp.StatusTooManyRequests
+	status := refusalStatus(err)
+	if status == 0 {
+		status = fasthttp.StatusServiceUnavailable // of a log of another kind
 	}
 	in.fail(ctx, status, err)
 }

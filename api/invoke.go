@@ -51,6 +51,12 @@ func (s *Server) invoke(ctx *fasthttp.RequestCtx, p params) {
 	if len(e.ID) == 0 && !e.Seeded {
 		e.ID = []byte(ids.New(now).String())
 	}
+	if s.opts.Admit != nil {
+		if err := s.opts.Admit(&e); err != nil {
+			s.invokeErr(ctx, err)
+			return
+		}
+	}
 	wait, cancel := context.WithTimeout(context.Background(), sendTimeout)
 	defer cancel()
 	if err := s.opts.Engine.Send(wait, &e); err != nil {
@@ -64,13 +70,26 @@ func (s *Server) invoke(ctx *fasthttp.RequestCtx, p params) {
 }
 
 func (s *Server) invokeErr(ctx *fasthttp.RequestCtx, err error) {
-	if retryable(err) {
+	if status := refusalStatus(err); status != 0 {
 		s.logOverload(err)
 		ctx.Response.Header.Set(headerRetryAfter, retryAfterSeconds)
-		publicErr(ctx, fasthttp.StatusServiceUnavailable, "", err.Error())
+		publicErr(ctx, status, "", err.Error())
 		return
 	}
 	s.internalErr(ctx, "Unable to create invocation event", err)
+}
+
+// refusalStatus is the HTTP status of an error that asks the caller to come back later; 0
+// for others.
+func refusalStatus(err error) int {
+	var full *engine.BacklogError
+	switch {
+	case errors.As(err, &full) && full.Function != "":
+		return fasthttp.StatusTooManyRequests
+	case full != nil || retryable(err):
+		return fasthttp.StatusServiceUnavailable
+	}
+	return 0
 }
 
 // retryable reports whether err asks the caller to come back later.

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"ingot/engine/event"
+	"ingot/engine/function"
 	"ingot/internal/ids"
 )
 
@@ -50,12 +50,9 @@ func (e *BacklogError) Error() string {
 	return fmt.Sprintf("too many runs of function %q wait: the limit of %d (max-function-backlog) is reached; send the events again later", e.Function, e.Limit)
 }
 
-// BacklogRetryAfter is when it is worth sending a refused event again.
-const BacklogRetryAfter = time.Second
-
 // Admit reports whether the event may be accepted: a *BacklogError if a configured
-// bound on the backlog is reached, of all functions or of one that the event's name
-// triggers. What events on their way will add is not counted, so that a bound may be
+// bound on the backlog is reached, of all functions or of one that the event triggers by
+// its name or invokes. What events on their way will add is not counted, so that a bound may be
 // exceeded by what is in the log.
 func (e *Engine) Admit(ev *event.Event) error {
 	if e.conf.MaxBacklog == 0 && e.conf.MaxFunctionBacklog == 0 {
@@ -70,11 +67,19 @@ func (e *Engine) Admit(ev *event.Event) error {
 	}
 	t := e.table.Load()
 	var full error
+	check := func(fn *function.Function) {
+		if e.set.backlogs.of(fn.ID).Load() >= m {
+			full = &BacklogError{Function: fn.Slug, Limit: m}
+		}
+	}
+	if string(ev.Name) == event.NameFunctionInvoked {
+		if fn, _ := t.invoked(ev); fn != nil {
+			check(fn)
+		}
+	}
 	t.matches(ev.Name, func(refs []triggerRef) {
 		for _, r := range refs {
-			if fn := t.functions[r.fn]; e.set.backlogs.of(fn.ID).Load() >= m {
-				full = &BacklogError{Function: fn.Slug, Limit: m}
-			}
+			check(t.functions[r.fn])
 		}
 	})
 	return full

@@ -179,22 +179,31 @@ func (r *router) holds(cond *expr.Expr, ev *event.Event, text []byte, fn *functi
 
 var invocationMark = []byte(`"_inngest"`)
 
-// invocation finds the function that an inngest/function.invoked event names.
-func (r *router) invocation(ev *event.Event, target func(int) *routedEvent) {
+// invocationOf is `data._inngest` of an invocation, as far as it is routed by.
+type invocationOf struct {
+	FnID          string `json:"fn_id"`
+	CorrelationID string `json:"correlation_id"`
+}
+
+// invoked finds the function that an inngest/function.invoked event names; nil if there
+// is none.
+func (t *triggerTable) invoked(ev *event.Event) (*function.Function, invocationOf) {
 	var data struct {
-		Inngest struct {
-			FnID          string `json:"fn_id"`
-			CorrelationID string `json:"correlation_id"`
-		} `json:"_inngest"`
+		Inngest invocationOf `json:"_inngest"`
 	}
 	if bytes.Contains(ev.Data, invocationMark) {
 		_ = json.Unmarshal(ev.Data, &data)
 	}
-	inv := &data.Inngest
-	fn := r.table.bySlug[inv.FnID]
+	fn := t.bySlug[data.Inngest.FnID]
 	if fn == nil {
-		fn = r.table.byID[inv.FnID]
+		fn = t.byID[data.Inngest.FnID]
 	}
+	return fn, data.Inngest
+}
+
+// invocation routes an inngest/function.invoked event to the function that it names.
+func (r *router) invocation(ev *event.Event, target func(int) *routedEvent) {
+	fn, inv := r.table.invoked(ev)
 	if fn != nil {
 		re := target(functionPartition(fn.ID, r.partitions))
 		re.fns = append(re.fns, fn)
