@@ -150,13 +150,22 @@ func (p *partition) dispatch() {
 	if p.sent-p.acked > uint64(p.set.maxUndelivered) || p.unackedBytes > maxUnackedBytes || p.set.draining.Load() {
 		return // turned again when messages are delivered, since that is a command
 	}
+	p.moved = 0
 	for p.pick() {
 		p.loadPicked()
 		for _, k := range p.picks {
 			p.settle(k)
 		}
+		if p.moved >= maxMoved {
+			p.more = true
+			return
+		}
 	}
 }
+
+// maxMoved bounds the runs that one round moves to other lanes: a new configuration may
+// move all of them.
+const maxMoved = 512
 
 // pick fills picks with the runs whose turn it is, as far as there is capacity. It
 // reports whether there are any.
@@ -254,6 +263,7 @@ func (p *partition) dispatchRun(l *lane, r *run) {
 		if p.misplaced(l, r) {
 			p.enqueue(r)
 			p.touch(r) // its entry moves too
+			p.moved++
 			return
 		}
 		if !p.mayRun(r) {

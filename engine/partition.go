@@ -195,6 +195,7 @@ type partition struct {
 	dirtySent    bool
 	more         bool // there is work for another round at once
 	picks        []picked
+	moved        int      // runs moved to another lane by this round
 	absent       [][]byte // ids of picks that are not in memory
 	enc          encoder
 	key          []byte

@@ -27,3 +27,26 @@ func TestThrottle(t *testing.T) {
 		d.pass(time.Millisecond)
 	}
 }
+
+// TestLimitsOfWhatIsQueued: a new configuration holds for a long queue, which is moved in
+// steps.
+func TestLimitsOfWhatIsQueued(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, done, `f "triggers":[{"event":"e"}]`)
+	d.node.SetMode(idOf("f"), engine.ModePaused)
+	d.work()
+	const queued = 5000
+	for range queued {
+		d.send("e", `{}`)
+	}
+	d.define(`f "triggers":[{"event":"e"}],"throttle":{"limit":100,"period":"1s"}`)
+	d.node.SetMode(idOf("f"), engine.ModeActive)
+	d.work()
+	d.wantCalls("f", 100)
+	d.pass(10 * time.Second)
+	d.wantCalls("f", 1100)
+	d.define(`f "triggers":[{"event":"e"}]`)
+	d.work()
+	d.wantCalls("f", queued)
+	d.wantClean()
+}
