@@ -70,6 +70,11 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 	for _, g := range l.gates {
 		p.take(g, r)
 	}
+	if r.startedAt == 0 && !l.start {
+		for _, g := range p.firstGates(l) {
+			p.take(g, r)
+		}
+	}
 	if r.startedAt == 0 {
 		p.start(r, fn)
 	}

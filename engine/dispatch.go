@@ -19,6 +19,13 @@ func (p *partition) enqueue(r *run) {
 	q := p.queue(r.fn)
 	l := &q.zero
 	start := r.startedAt == 0 && limitsStarts(q.fn)
+	if start {
+		var keys []limitKey
+		if r.limits != nil {
+			keys = r.limits.keys
+		}
+		start = !p.startsFreely(q, keys)
+	}
 	if start || r.limits != nil {
 		lim := r.limited()
 		lim.place(start)

@@ -123,9 +123,14 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 		}
 	}
 	slices.SortFunc(shared, func(a, b *gate) int { return a.key.id.compare(b.key.id) })
-	if !start {
-		return append(gates, shared...)
+	if start {
+		gates = append(gates, p.startGates(fn, keys)...)
 	}
+	return append(gates, shared...)
+}
+
+// startGates returns the gates that only first calls pass.
+func (p *partition) startGates(fn *function.Function, keys []limitKey) (gates []*gate) {
 	if c := fn.RunLimit; c != nil && c.Limit > 0 {
 		if id, ok := p.startKey(fn, keys, flowRuns, c); ok {
 			g := p.gate(flowRuns, fn, function.ScopeFunction, id)
@@ -140,7 +145,51 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 			gates = append(gates, g)
 		}
 	}
-	return append(gates, shared...)
+	return gates
+}
+
+// firstGates are the start gates of first calls that share a lane with others.
+func (p *partition) firstGates(l *lane) []*gate {
+	if !l.hasFirsts && limitsStarts(l.q.fn) {
+		l.firsts, l.hasFirsts = p.startGates(l.q.fn, l.keys), true
+		for _, g := range l.firsts {
+			g.refs++
+		}
+	}
+	return l.firsts
+}
+
+func (p *partition) dropFirsts(l *lane) {
+	for _, g := range l.firsts {
+		p.unref(g)
+	}
+	l.firsts, l.hasFirsts = nil, false
+}
+
+// mayStart reports whether a first call in a lane with others may be made: the limits on
+// starts have room, and nobody waits for it.
+func (p *partition) mayStart(l *lane) bool {
+	for _, g := range p.firstGates(l) {
+		if len(g.waiting) > 0 || g.room(p.now) <= g.picked {
+			return false
+		}
+	}
+	return true
+}
+
+// startsFreely reports whether a new run may take its place among those that go on: as
+// long as a limit on starts is not reached, a lane of its own would only cost.
+func (p *partition) startsFreely(q *fnQueue, keys []limitKey) bool {
+	if s := q.lanes[laneOf(keys, true)]; q.spill.on || s != nil && !s.empty() {
+		return false
+	}
+	l := p.lane(q, laneOf(keys, false), keys, false)
+	if l == nil {
+		return false
+	}
+	ok := p.mayStart(l)
+	p.dropLane(l)
+	return ok
 }
 
 // startKey is the id of a limit on starts, which may be without a key.
@@ -229,8 +278,11 @@ func laneOf(keys []limitKey, start bool) (id laneID) {
 // configuration has changed since it was queued, or it has started meanwhile.
 func (p *partition) misplaced(l *lane, r *run) bool {
 	start := r.startedAt == 0 && limitsStarts(l.q.fn)
-	if r.limits == nil && !start {
+	if r.limits == nil && (!start || p.mayStart(l)) {
 		return l.id != (laneID{})
+	}
+	if start && !l.start && p.mayStart(l) {
+		start = false // it goes with the others
 	}
 	lim := r.limited()
 	if lim.place(start); lim.lane == l.id {

@@ -386,6 +386,7 @@ func (p *partition) configure(s *Snapshot) {
 func (p *partition) reconfigure(q *fnQueue, fn *function.Function) {
 	if q.fn != fn {
 		q.fn, q.limit = fn, ownLimit(fn)
+		p.dropFirsts(&q.zero)
 		for _, id := range slices.SortedFunc(maps.Keys(q.lanes), laneID.compare) {
 			l := q.lanes[id]
 			if l.blocked != nil {

@@ -50,6 +50,9 @@ type lane struct {
 	// limit; nil until known is set.
 	gates []*gate
 	keys  []limitKey
+	// firsts are what first calls have to pass besides, in a lane with others.
+	firsts    []*gate
+	hasFirsts bool
 	// start says that the lane is one of first calls.
 	start bool
 	known bool
@@ -174,6 +177,7 @@ func (p *partition) newLane(q *fnQueue, id laneID) *lane {
 
 // setGates gives a lane what its runs have to pass.
 func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
+	p.dropFirsts(l)
 	old := l.gates
 	l.keys, l.start, l.known = keys, start, true
 	l.gates = p.gatesFor(l.q.fn, keys, start)
@@ -196,10 +200,13 @@ func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
 // dropLane forgets a lane that has no entries and does nothing. One whose calls are
 // under way is kept, since its runs mostly come back.
 func (p *partition) dropLane(l *lane) {
-	if l.id == (laneID{}) || !l.empty() || l.picked+l.calls > 0 || l.state != laneIdle || l.q.lanes[l.id] != l {
-		return
+	switch {
+	case !l.empty() || l.picked+l.calls > 0 || l.state != laneIdle:
+	case l.id == (laneID{}):
+		p.dropFirsts(l) // itself it stays
+	case l.q.lanes[l.id] == l:
+		p.removeLane(l)
 	}
-	p.removeLane(l)
 }
 
 // dropIdle forgets the lanes whose last call has ended, unless they have other work.
@@ -212,6 +219,7 @@ func (p *partition) dropIdle() {
 }
 
 func (p *partition) removeLane(l *lane) {
+	p.dropFirsts(l)
 	for _, g := range l.gates {
 		p.unref(g)
 	}
