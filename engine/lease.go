@@ -377,8 +377,8 @@ func (p *partition) contend(g *gate) {
 }
 
 // giveBack returns leases that no call of this round has used, and no lane keeps while
-// it waits for another one, where others wait for them. It comes after dispatch, so that what was lent has
-// been of use if it can be.
+// it waits for another one, where others wait for them. It comes after dispatch, so that
+// what was lent has been of use if it can be.
 func (p *partition) giveBack() {
 	left := p.contended[:0]
 	for _, g := range p.contended {

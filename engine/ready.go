@@ -14,12 +14,12 @@ import (
 // Ready queues: which runs have work, in what order they get it.
 //
 // A function's queue consists of lanes. Runs with the same values of the function's
-// key expressions share a lane; first calls have lanes of their own where a throttle
-// or run limit holds them back. Functions take turns, and the lanes of a function
-// take turns, so that neither a function nor a key with a long backlog holds up the
-// others. Lanes whose next run has started before come first, but for each fourth turn, so
-// that runs are ended rather than ever more begun. Within a lane runs go by score. A function without keyed limits has one
-// lane, the zero lane.
+// key expressions share a lane; first calls have lanes of their own once a throttle or
+// run limit holds them back. Functions take turns, and the lanes of a function take
+// turns, so that neither a function nor a key with a long backlog holds up the others.
+// Lanes whose next run has started before come first, but for each fourth turn, so that
+// runs are ended rather than ever more begun. Within a lane runs go by score. A function
+// without keyed limits has one lane, the zero lane.
 
 // readyEntry is a run of a lane that has work.
 type readyEntry struct {
@@ -55,6 +55,7 @@ type lane struct {
 	hasFirsts bool
 	// start says that the lane is one of first calls.
 	start bool
+	// known says that gates and keys are: those of a lane from the store are its first run's.
 	known bool
 	// picked counts its runs that are about to be called, calls those that are.
 	picked, calls int

@@ -220,8 +220,12 @@ func (r *router) invocation(ev *event.Event, target func(int) *routedEvent) {
 	if inv.FnID == "" {
 		message = "could not extract function ID from event"
 	}
-	text, _ := json.Marshal(message)
-	memo := append(append([]byte(`{"error":{"message":`), text...), `,"name":"Error"}}`...)
 	re := target(runPartition(run, r.partitions))
-	re.refused = &refusal{run: run, step: step, memo: memo}
+	re.refused = &refusal{run: run, step: step, memo: errorMemo(message)}
+}
+
+// errorMemo is the memo of an invocation that started nothing.
+func errorMemo(message string) []byte {
+	text, _ := json.Marshal(message)
+	return append(append([]byte(`{"error":{"message":`), text...), `,"name":"Error"}}`...)
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -238,7 +240,7 @@ func (w *world) crash() {
 }
 
 func (w *world) cancelSome() {
-	for id := range w.runs {
+	for _, id := range slices.SortedFunc(maps.Keys(w.runs), ulid.ULID.Compare) {
 		if w.rng.IntN(len(w.runs)) == 0 {
 			w.node.Cancel(id)
 			return

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"time"
 
 	"ingot/engine/event"
@@ -91,8 +90,7 @@ func (p *partition) refuse(fn *function.Function, ev *routedEvent, reason, text 
 }
 
 func (p *partition) refuseInvokers(correlations []string, text string) {
-	quoted, _ := json.Marshal(text)
-	memo := append(append([]byte(`{"error":{"message":`), quoted...), `,"name":"Error"}}`...)
+	memo := errorMemo(text)
 	for _, c := range correlations {
 		if run, step, ok := splitCorrelation(c); ok {
 			p.send(message{kind: msgInvokeDone, to: runPartition(run, p.set.partitions), run: run, step: step, body: memo})
