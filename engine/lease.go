@@ -402,10 +402,13 @@ func (p *partition) giveBack() {
 	p.contended = left
 }
 
-// limitGate takes the limit of a new configuration. Leases were lent under the old one.
+// limitGate takes the limit of a new configuration. Leases were lent under the old one:
+// those that are idle go back, and the others when their calls end.
 func (p *partition) limitGate(g *gate, n int) {
-	if g.lease != nil && g.max != n {
-		p.giveLeases(g, g.lease.held-g.inUse)
+	if l := g.lease; l != nil && g.max != n && l.held > 0 {
+		p.giveLeases(g, l.held-g.inUse)
+		l.others = true
+		p.contend(g)
 	}
 	g.max = n
 }

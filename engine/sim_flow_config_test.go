@@ -175,7 +175,7 @@ func (f *flowFn) current() *flowConfig { return f.configs[len(f.configs)-1] }
 // flowRandom makes configurations.
 type flowRandom struct {
 	*rand.Rand
-	shared int // the limit of those that functions share; equal, so that it can be checked exactly
+	shared int // the limit of those that functions share; 0 gives each function its own
 	// crowd lets all functions crowd at the same shared limits.
 	crowd bool
 }
@@ -199,13 +199,13 @@ func (r flowRandom) duration(from, to int) time.Duration {
 func (r flowRandom) config() *flowConfig {
 	c := &flowConfig{}
 	if r.crowd {
-		c.steps = []stepLimit{{scope: "env", limit: r.shared, key: flowKeys[0]}, {scope: "account", limit: r.shared, key: flowKeys[1]}}[:1+r.IntN(2)]
+		c.steps = []stepLimit{{scope: "env", limit: r.sharedLimit(), key: flowKeys[0]}, {scope: "account", limit: r.sharedLimit(), key: flowKeys[1]}}[:1+r.IntN(2)]
 		return c
 	}
 	for range r.IntN(3) {
 		l := stepLimit{scope: "fn", limit: 1 + r.IntN(4), key: r.key()}
 		if flowShared && r.one(3) {
-			l = stepLimit{scope: []string{"env", "account"}[r.IntN(2)], limit: r.shared, key: r.someKey()}
+			l = stepLimit{scope: []string{"env", "account"}[r.IntN(2)], limit: r.sharedLimit(), key: r.someKey()}
 		}
 		if c.limitLike(&l) == nil {
 			c.steps = append(c.steps, l)
@@ -348,4 +348,12 @@ func (f *flowFn) build() (*function.Function, error) {
 		return nil, fmt.Errorf("definition %s: %w", config, errs)
 	}
 	return function.Restore(function.Identity{ID: f.id, AppName: "sim", Version: c.version}, config)
+}
+
+// sharedLimit is a function's number for a key that it shares with others.
+func (r flowRandom) sharedLimit() int {
+	if r.shared == 0 {
+		return 1 + r.IntN(3)
+	}
+	return r.shared
 }
