@@ -201,6 +201,16 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 	return nil
 }
 
+// deleteParts deletes what a run that is put aside has left in other tables.
+func (p *partition) deleteParts(id ulid.ULID) {
+	p.batch.Delete(TableTrigger, id[:])
+	p.batch.Delete(TableInput, id[:])
+	p.check(p.store.Scan(TableStep, id[:], prefixEnd(id[:]), func(k, _ []byte) bool {
+		p.batch.Delete(TableStep, k)
+		return true
+	}))
+}
+
 // deadRequest reads the list from an entry on, or acts on one entry.
 type deadRequest struct {
 	at      int64
@@ -230,8 +240,12 @@ func (p *partition) actOnDead(req *request) {
 			d, err = decodeDead(p.id, key, v)
 		}
 	}))
-	if err == nil && !req.dead.discard {
+	switch {
+	case err != nil:
+	case !req.dead.discard:
 		err = p.redrive(d)
+	case d.Kind == DeadRun:
+		p.deleteParts(d.ID)
 	}
 	if err == nil {
 		p.batch.Delete(TableDead, key)

@@ -187,9 +187,11 @@ func (p *partition) startsFreely(q *fnQueue, keys []limitKey) bool {
 	if l == nil {
 		return false
 	}
-	ok := p.mayStart(l)
-	p.dropLane(l)
-	return ok
+	if !p.mayStart(l) {
+		p.dropLane(l)
+		return false
+	}
+	return true // the run is about to be put there
 }
 
 // startKey is the id of a limit on starts, which may be without a key.

@@ -258,6 +258,38 @@ func TestDeadRun(t *testing.T) {
 	d.wantClean()
 }
 
+// TestDiscardedRun: nothing stays of a run that is discarded.
+func TestDiscardedRun(t *testing.T) {
+	t.Parallel()
+	big := strings.Repeat("x", 4096)
+	d := newDesk(t, func(c *engine.Call) engine.Result {
+		if !has(c, "s") {
+			return ops(2, engine.Op{Code: engine.OpStepRun, ID: "s", Data: []byte(`"` + big + `"`)})
+		}
+		return sleepOnce(c)
+	}, `f`)
+	d.send("f", `{"big":"`+big+`"}`)
+	run := d.wantCalls("f", 2)[0].Ref.RunID
+	d.change(func(_ int, ps engine.PartitionStore, b engine.Batch) {
+		_ = ps.Get(engine.TableRun, [][]byte{run[:]}, func(_ int, v []byte) {
+			if v != nil {
+				b.Put(engine.TableRun, run[:], []byte("damaged"))
+			}
+		})
+	})
+	d.pass(5 * time.Second)
+	list := d.deadLetters()
+	if len(list) != 1 || list[0].ID != run {
+		t.Fatalf("dead letters: %+v", list)
+	}
+	gone := d.node.Redrive(&list[0], true)
+	d.work()
+	if err := gone(); err != nil {
+		t.Fatal(err)
+	}
+	d.wantClean()
+}
+
 // TestDeadEvents: what was collected for a function that is gone is kept.
 func TestDeadEvents(t *testing.T) {
 	t.Parallel()

@@ -7,10 +7,11 @@ import (
 
 // Lanes that are in the store only. A partition keeps a bounded number of lanes in
 // memory, not counting those that wait for a shared limit, for which its owner keeps
-// their place in line. When there are more, it goes round: lanes that wait at gates, that have had
-// their turn, or whose function has no capacity make room, and others are looked for in
-// the store, function by function in the order of their ids. A search ends when it has
-// seen all lanes, and begins anew when something may have changed for one of them.
+// their place in line. When there are more, it goes round: lanes that wait at gates,
+// that have had their turn, or whose function has no capacity make room, and others are
+// looked for in the store, function by function in the order of their ids. A search ends
+// when it has seen all lanes, and begins anew when something may have changed for one of
+// them.
 
 // maxLanes is how many lanes a partition keeps in memory, some 200 bytes each.
 const maxLanes = 1 << 18
