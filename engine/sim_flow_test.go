@@ -28,23 +28,7 @@ import (
 // flowSeeds divides -sim.seeds for the simulation of flow control.
 const flowSeeds = 5
 
-func TestFlowSimulation(t *testing.T) {
-	seeds := uint64(*simSeeds) / flowSeeds
-	if testing.Short() {
-		seeds = min(seeds, 100)
-	}
-	if *simSeed != 0 {
-		simulateFlow(t, *simSeed)
-		return
-	}
-	for seed := uint64(1); seed <= seeds; seed++ {
-		simulateFlow(t, seed)
-		if t.Failed() {
-			t.Fatalf("replay with: go test ./engine -run TestFlowSimulation -sim.seed %d -v", seed)
-		}
-	}
-	t.Logf("%d seeds", seeds)
-}
+func TestFlowSimulation(t *testing.T) { overSeeds(t, *simSeeds/flowSeeds, simulateFlow) }
 
 // flowEvent is an event that a client sent.
 type flowEvent struct {

@@ -30,22 +30,25 @@ var (
 	simSeed  = flag.Uint64("sim.seed", 0, "simulate only this seed")
 )
 
-func TestSimulation(t *testing.T) {
-	seeds := uint64(*simSeeds)
+func TestSimulation(t *testing.T) { overSeeds(t, *simSeeds, simulate) }
+
+// overSeeds simulates so many seeds, or the one that was asked for.
+func overSeeds(t *testing.T, n int, simulate func(*testing.T, uint64)) {
+	t.Helper()
 	if testing.Short() {
-		seeds = min(seeds, 100)
+		n = min(n, 100)
 	}
 	if *simSeed != 0 {
 		simulate(t, *simSeed)
 		return
 	}
-	for seed := uint64(1); seed <= seeds; seed++ {
+	for seed := uint64(1); seed <= uint64(n); seed++ {
 		simulate(t, seed)
 		if t.Failed() {
-			t.Fatalf("replay with: go test ./engine -run TestSimulation -sim.seed %d -v", seed)
+			t.Fatalf("replay with: go test ./engine -run '%s$' -sim.seed %d -v", t.Name(), seed)
 		}
 	}
-	t.Logf("%d seeds", seeds)
+	t.Logf("%d seeds", n)
 }
 
 // simCall is a call on its way through user code.
