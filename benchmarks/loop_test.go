@@ -126,7 +126,7 @@ func loopEngine(b *testing.B, store engine.Store, functions int, ended func()) *
 	if err != nil {
 		b.Fatal(err)
 	}
-	eng, err := engine.New(engine.Config{Store: store, Catalog: catalog, Transport: app, Logger: quiet, History: true, HistoryBytes: 8 << 20,
+	eng, err := engine.New(engine.Config{Store: store, Catalog: catalog, Transport: app, Logger: quiet, History: true,
 		OnFailure: func(err error) { b.Error(err) }})
 	if err != nil {
 		b.Fatal(err)

@@ -48,7 +48,7 @@ func newApplyRig(b testing.TB, history bool) *applyRig {
 		b.Fatal(err)
 	}
 	var err error
-	r.node, err = engine.NewSimNode(engine.Config{Store: r.store, Catalog: cat, Transport: r, History: history, HistoryBytes: 1 << 20,
+	r.node, err = engine.NewSimNode(engine.Config{Store: r.store, Catalog: cat, Transport: r, History: history,
 		Now: func() int64 { return r.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, 0)
 	if err != nil {
 		b.Fatal(err)

@@ -187,7 +187,7 @@ func (p *partition) result(res *Result) {
 // attemptFailed retries a job, or fails the run once its attempts are used up.
 func (p *partition) attemptFailed(r *run, j *job, res *Result) {
 	if !res.NoRetry && j.attempt+1 < p.maxAttempts(r) {
-		p.outbox.add(&Lifecycle{Kind: AttemptFailed, At: p.now, Run: r.id, Fn: r.fn, Step: j.step, Name: res.Error, Attempt: j.attempt, Payload: res.Output})
+		p.outbox.add(&Lifecycle{Kind: CallEnded, At: p.now, Run: r.id, Fn: r.fn, Step: j.step, Name: res.Error, Attempt: j.attempt, Payload: res.Output})
 		p.retry(r, j, res.RetryAt)
 		return
 	}

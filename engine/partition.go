@@ -26,7 +26,6 @@ type settings struct {
 	// partition starts no further calls.
 	maxUndelivered int
 	history        bool
-	historyBytes   int64
 	// readyWindow and timerWindow are how many entries of a function's backlog, and
 	// of a partition's timers, are kept in memory.
 	readyWindow, timerWindow int
@@ -244,7 +243,7 @@ func newPartition(id int, epoch uint64, set *settings, store PartitionStore, nam
 		lender:   newLender(epoch, set.partitions),
 		flows:    map[flowID]*flow{},
 		known:    map[flowID]struct{}{},
-		outbox:   outbox{enabled: set.history, max: set.historyBytes},
+		outbox:   outbox{enabled: set.history},
 	}
 }
 

@@ -46,7 +46,7 @@ func (p *partition) recover() ([]sentMessage, error) {
 	p.recoverFlows()
 	p.check(p.store.Scan(TableDead, nil, nil, func(_, _ []byte) bool { p.dead++; return true }))
 	p.recoverWaits()
-	p.recoverOutbox()
+	p.recoverOutbox(p.lender.epoch)
 	p.check(p.store.Scan(TableExpiry, nil, nil, func(k, _ []byte) bool {
 		if len(k) >= 8 {
 			p.expireAt = unsortable(binary.BigEndian.Uint64(k))
@@ -108,24 +108,6 @@ func (p *partition) recoverWaits() {
 		copy(ref.run[:], k)
 		p.waits.add(name, ref, cond)
 		p.names.add(name, p.id)
-		return true
-	}))
-}
-
-func (p *partition) recoverOutbox() {
-	o := &p.outbox
-	o.first, o.next = 1, 1
-	p.check(p.store.Scan(TableHistory, nil, nil, func(k, v []byte) bool {
-		if len(k) != 8 {
-			return true
-		}
-		seq := binary.BigEndian.Uint64(k)
-		if len(o.sizes) == 0 {
-			o.first = seq
-		}
-		o.next = seq + 1
-		o.sizes = append(o.sizes, uint32(len(v)))
-		o.bytes += int64(len(v))
 		return true
 	}))
 }

@@ -28,10 +28,9 @@ type Config struct {
 	MaxInFlight int
 	// MailboxSize bounds the commands that wait for a partition; default 8192.
 	MailboxSize int
-	// History writes lifecycle records to the outbox, which holds at most
-	// HistoryBytes per partition (default 64 MiB) while nothing consumes it.
-	History      bool
-	HistoryBytes int64
+	// History writes lifecycle records to the outbox, whence a consumer takes them
+	// (ReadOutbox, ReleaseOutbox).
+	History bool
 	// MaxBacklog and MaxFunctionBacklog bound the runs that are ready or being called,
 	// in all and per function: above them events are refused at ingest (Admit). 0 is no
 	// bound.
@@ -83,7 +82,7 @@ func New(c Config) (*Engine, error) {
 	e.set = settings{
 		partitions: n, retryInterval: c.RetryInterval,
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
-		history: c.History, historyBytes: or(c.HistoryBytes, 64<<20),
+		history: c.History,
 		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
 		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows),
 	}
@@ -98,12 +97,13 @@ func New(c Config) (*Engine, error) {
 			e.log.Error("the event log could not be trimmed", "error", err)
 		}
 	}})
+	epoch := uint64(max(1, e.now()))
 	for i := range n {
 		ps, err := c.Store.Partition(i)
 		if err != nil {
 			return nil, fmt.Errorf("open partition %d: %w", i, err)
 		}
-		w := &worker{e: e, p: newPartition(i, 1, &e.set, ps, e.names, e.log), box: newMailbox(or(c.MailboxSize, 8192))}
+		w := &worker{e: e, p: newPartition(i, epoch, &e.set, ps, e.names, e.log), box: newMailbox(or(c.MailboxSize, 8192))}
 		undelivered, err := w.p.recover()
 		if err != nil {
 			return nil, fmt.Errorf("load partition %d: %w", i, err)

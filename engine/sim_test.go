@@ -187,7 +187,7 @@ func (w *world) boot() {
 	clear(w.inFlight)
 	w.node, err = engine.NewSimNode(engine.Config{
 		Store: w.store, Catalog: cat, Transport: w, RetryInterval: 700 * time.Millisecond,
-		MaxInFlight: 1 + w.rng.IntN(20), History: true, HistoryBytes: 4096,
+		MaxInFlight: 1 + w.rng.IntN(20), History: true,
 		Now: func() int64 { return w.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, 1+w.rng.IntN(6))
 	if err != nil {

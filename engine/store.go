@@ -64,7 +64,7 @@ const (
 // other out, instead of keeping a mark of the deletion.
 func (t Table) Once() bool {
 	switch t {
-	case TableTrigger, TableReady, TableLane, TableTimer, TableMessage, TableBatch:
+	case TableTrigger, TableReady, TableLane, TableTimer, TableMessage, TableBatch, TableHistory:
 		return true
 	}
 	return false

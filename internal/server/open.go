@@ -54,8 +54,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 		MaxBacklog: int64(cfg.MaxBacklog), MaxFunctionBacklog: int64(cfg.MaxFunctionBacklog),
 		// After a burst the heap is mostly garbage that the runtime would keep for long.
 		OnRest: debug.FreeOSMemory,
-		// Nothing reads the outbox yet, so a little of the past is enough.
-		History: true, HistoryBytes: historyBytes,
+		History: true,
 	})
 	if err != nil {
 		return err

@@ -28,8 +28,6 @@ const (
 	// drain is how long calls to apps may take to end when the server stops; those
 	// cut off are made again at the next start. It is short, since a developer waits.
 	drain = 2 * time.Second
-	// historyBytes is how much of the past each partition keeps in its outbox.
-	historyBytes = 8 << 20
 	// portsTried bounds the search for a free port above a taken one.
 	portsTried = 100
 )
