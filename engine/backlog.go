@@ -40,10 +40,16 @@ type BacklogError struct {
 	// Function is the slug of the function whose bound is reached; empty for the bound
 	// of all.
 	Function string
-	Limit    int64
+	// Outbox says that it is not runs but history that waits: the database is behind, and
+	// Limit is in bytes.
+	Outbox bool
+	Limit  int64
 }
 
 func (e *BacklogError) Error() string {
+	if e.Outbox {
+		return fmt.Sprintf("the history database is too far behind: the limit of %d bytes that wait for it is reached; send the events again later", e.Limit)
+	}
 	if e.Function == "" {
 		return fmt.Sprintf("too many runs wait: the limit of %d (max-backlog) is reached; send the events again later", e.Limit)
 	}
@@ -55,8 +61,8 @@ func (e *BacklogError) Error() string {
 // its name or invokes. What events on their way will add is not counted, so that a bound may be
 // exceeded by what is in the log.
 func (e *Engine) Admit(ev *event.Event) error {
-	if e.conf.MaxBacklog == 0 && e.conf.MaxFunctionBacklog == 0 {
-		return nil
+	if m := e.conf.MaxOutbox; m > 0 && e.feed.bytes.Load() >= m {
+		return &BacklogError{Outbox: true, Limit: m}
 	}
 	if m := e.conf.MaxBacklog; m > 0 && e.set.backlogs.total.Load() >= m {
 		return &BacklogError{Limit: m}

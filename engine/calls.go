@@ -84,6 +84,10 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 		j.gen++
 	}
 	ref := CallRef{Partition: p.id, RunID: r.id, Job: j.id, Generation: j.gen}
+	started := Lifecycle{Kind: CallStarted, At: p.now, Run: r.id, Fn: r.fn, Job: j.id, Attempt: j.attempt, Step: j.step}
+	if j.kind == jobDiscovery {
+		started.Flags = FlagDiscovery
+	}
 	info := callInfo{fn: r.fn, bytes: r.stateSize, lane: l, gates: l.gates}
 	for _, ev := range r.events {
 		info.bytes += int64(len(ev))
@@ -93,9 +97,15 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 	l.q.inFlight++
 	l.calls++
 	if j.kind == jobGateway {
+		started.Op = OpGateway
+		if j.ai {
+			started.Op = OpAIGateway
+		}
+		p.outbox.add(&started)
 		p.out.gateways = append(p.out.gateways, &GatewayCall{Ref: ref, FnID: r.fn, AI: j.ai, StepID: j.step, Opts: j.opts})
 		return
 	}
+	p.outbox.add(&started)
 	var seed [24]byte
 	c := &Call{
 		Ref: ref, Fn: fn, URL: fn.URL,
@@ -178,20 +188,37 @@ func (p *partition) result(res *Result) {
 	case res.Error != "":
 		p.attemptFailed(r, j, res)
 	case res.Ops != nil:
+		p.outbox.add(p.callEnded(r, j, res))
 		p.ops(r, j.id, res)
 	default:
+		l := p.callEnded(r, j, res)
+		l.Flags = FlagOutput
+		p.outbox.add(l)
 		p.finish(r, RunCompleted, res.Output, nil)
 	}
 }
 
 // attemptFailed retries a job, or fails the run once its attempts are used up.
 func (p *partition) attemptFailed(r *run, j *job, res *Result) {
+	l := p.callEnded(r, j, res)
+	l.Name = res.Error
 	if !res.NoRetry && j.attempt+1 < p.maxAttempts(r) {
-		p.outbox.add(&Lifecycle{Kind: CallEnded, At: p.now, Run: r.id, Fn: r.fn, Step: j.step, Name: res.Error, Attempt: j.attempt, Payload: res.Output})
 		p.retry(r, j, res.RetryAt)
+		l.Due, l.Payload = j.due, attemptError(res).json()
+		p.outbox.add(l)
 		return
 	}
+	l.Flags = FlagOutput
+	p.outbox.add(l)
 	p.finish(r, RunFailed, res.Output, attemptError(res))
+}
+
+// callEnded is what history keeps of an answer.
+func (p *partition) callEnded(r *run, j *job, res *Result) *Lifecycle {
+	return &Lifecycle{
+		Kind: CallEnded, At: p.now, Run: r.id, Fn: r.fn, Job: j.id, Attempt: j.attempt, Count: len(res.Ops),
+		Started: res.StartedAt, Duration: res.Duration, Status: res.Status, Header: res.Header, Size: res.Size,
+	}
 }
 
 // retry puts a job back for its next attempt, at the given unix ms or after the back-off.
@@ -215,13 +242,15 @@ func (p *partition) gatewayResult(res *GatewayResult) {
 	}
 	switch {
 	case res.Error == nil:
-		p.resume(r, j, wrap("data", res.Data), StepCompleted)
+		p.resume(r, j, wrap("data", res.Data), StepCompleted, ulid.ULID{})
 	case j.attempt+1 < p.maxAttempts(r):
-		p.outbox.add(&Lifecycle{Kind: StepErrored, At: p.now, Run: r.id, Fn: r.fn, Step: j.step, Name: j.name, Attempt: j.attempt, Payload: res.Error})
+		l := Lifecycle{Kind: StepErrored, At: p.now, Run: r.id, Fn: r.fn, Job: j.id, Step: j.step, Name: j.name, Attempt: j.attempt, Payload: res.Error}
 		j.kind, j.step, j.opts = j.origin, j.originStep, nil
 		p.retry(r, j, 0)
+		l.Due = j.due
+		p.outbox.add(&l)
 	default:
-		p.resume(r, j, wrap("error", res.Error), StepFailed)
+		p.resume(r, j, wrap("error", res.Error), StepFailed, ulid.ULID{})
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"ingot/engine/function"
 	"ingot/internal/cron"
 	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Schedules (spec 03 §24). The partition that owns a function owns its
@@ -167,12 +169,12 @@ func (p *partition) fireCron(e *cronEntry) {
 	} else {
 		p.outbox.add(&Lifecycle{Kind: InternalEvent, At: p.now, Payload: eventRecord(ev)})
 	}
-	p.fired(e.fn, ev)
+	p.fired(e.fn, e.trigger.Cron, ev)
 }
 
 // fired starts a schedule's run. Limits hold for it as for events; a paused function
 // does not gather the times that pass.
-func (p *partition) fired(fn *function.Function, ev *event.Event) {
+func (p *partition) fired(fn *function.Function, cron string, ev *event.Event) {
 	re := &routedEvent{Event: *ev, json: ev.AppendJSON(nil)}
 	q := p.queue(fn.ID)
 	switch {
@@ -185,6 +187,6 @@ func (p *partition) fired(fn *function.Function, ev *event.Event) {
 	case fn.Debounce != nil:
 		p.debounce(fn, re)
 	default:
-		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, ev.InternalID[:]), events: [][]byte{re.json}, source: ev.InternalID})
+		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, ev.InternalID[:]), events: [][]byte{re.json}, ids: []ulid.ULID{ev.InternalID}, cron: cron, source: ev.InternalID})
 	}
 }

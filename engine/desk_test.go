@@ -185,8 +185,8 @@ func (d *desk) history() []engine.Lifecycle {
 			d.t.Fatal(err)
 		}
 		err = ps.Scan(engine.TableHistory, nil, nil, func(_, v []byte) bool {
-			err := engine.DecodeLifecycle(append([]byte(nil), v...), func(l engine.Lifecycle) error {
-				out = append(out, l)
+			err := engine.DecodeLifecycle(append([]byte(nil), v...), func(l *engine.Lifecycle) error {
+				out = append(out, *l)
 				return nil
 			})
 			if err != nil {

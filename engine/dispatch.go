@@ -106,9 +106,9 @@ func (p *partition) due(r *run, j *job) {
 	case jobSleep:
 		p.wakeSleep(r, j)
 	case jobWait, jobSignal:
-		p.resume(r, j, jsonNull, StepTimedOut)
+		p.resume(r, j, jsonNull, StepTimedOut, ulid.ULID{})
 	case jobInvoke:
-		p.resume(r, j, invokeTimeoutMemo, StepTimedOut)
+		p.resume(r, j, invokeTimeoutMemo, StepTimedOut, ulid.ULID{})
 	case jobStartTimeout:
 		if r.startedAt == 0 {
 			p.finish(r, RunCancelled, nil, nil)

@@ -34,6 +34,11 @@ func (p *partition) failLimit(r *run, e *runError) {
 // what it deferred is started, all in this commit. output is the raw JSON result
 // or the body of the failed answer; nil if there is none.
 func (p *partition) finish(r *run, status LifecycleKind, output []byte, failure *runError) {
+	p.finishBy(r, status, output, failure, ulid.ULID{})
+}
+
+// finishBy is finish by an event that cancels the run.
+func (p *partition) finishBy(r *run, status LifecycleKind, output []byte, failure *runError, by ulid.ULID) {
 	if r.ended {
 		return
 	}
@@ -45,7 +50,7 @@ func (p *partition) finish(r *run, status LifecycleKind, output []byte, failure 
 	if errJSON != nil {
 		payload = errJSON
 	}
-	p.outbox.add(&Lifecycle{Kind: status, At: p.now, Run: r.id, Fn: r.fn, Payload: payload})
+	p.outbox.add(&Lifecycle{Kind: status, At: p.now, Run: r.id, Fn: r.fn, Payload: payload, Child: by})
 	p.announce(r, status, output, errJSON)
 	p.startDeferred(r)
 	if r.sync != nil {

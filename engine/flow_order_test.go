@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -106,7 +105,7 @@ func TestPriorityOrder(t *testing.T) {
 			if tick++; l.Run.Time() != ms {
 				ms, tick = l.Run.Time(), 0
 			}
-			q := queued{l.Run, int64(ms) - 1000*prios[eventOf(t, l.Payload)], tick}
+			q := queued{l.Run, int64(ms) - 1000*prios[l.Events[0]], tick}
 			runs[q.id] = q
 			if !slices.ContainsFunc(h.held, func(c handCall) bool { return c.Ref.RunID == q.id }) {
 				waiting = append(waiting, q)
@@ -146,15 +145,6 @@ func TestPriorityOrder(t *testing.T) {
 }
 
 // eventOf returns the id of a run's only event.
-func eventOf(t *testing.T, payload []byte) ulid.ULID {
-	t.Helper()
-	var ev struct{ ID string }
-	if err := json.Unmarshal(payload, &ev); err != nil {
-		t.Fatal(err)
-	}
-	return ulid.MustParseStrict(ev.ID)
-}
-
 // TestKeysTakeTurns checks that a key with a long queue does not hold up others of
 // its function, whatever the order of their scores.
 func TestKeysTakeTurns(t *testing.T) {
@@ -294,7 +284,7 @@ func TestThrottleToTheMillisecond(t *testing.T) {
 		for _, l := range d.history() {
 			switch l.Kind {
 			case engine.RunScheduled:
-				runs[l.Run] = keys[eventOf(t, l.Payload)]
+				runs[l.Run] = keys[l.Events[0]]
 			case engine.RunStarted:
 				got[runs[l.Run]] = append(got[runs[l.Run]], l.At-deskStart)
 			}

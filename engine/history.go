@@ -258,7 +258,9 @@ func (d *decoder) lifecycle(prev *Lifecycle) (l Lifecycle) {
 	}
 	if f&hasResponse != 0 {
 		l.Status, l.Size, l.Count = int(d.uint()), int(d.uint()), int(d.uint())
-		l.Header = d.span()
+		if h := d.span(); len(h) > 0 {
+			l.Header = h
+		}
 	}
 	for i, b := range [...]*[]byte{&l.Payload, &l.Input, &l.Meta} {
 		if f&(hasPayload<<i) != 0 {

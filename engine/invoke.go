@@ -97,7 +97,7 @@ func (h *opHandler) invoke(op *Op) {
 		ev.Sessions = s
 	}
 	h.addJob(r, job{kind: jobInvoke, state: jobTimed, due: max(due, h.now), step: op.ID, name: op.label(), race: op.Race})
-	h.record(StepInvoking, op, nil)
+	h.record(&Lifecycle{Kind: StepInvoking, Target: opts.FunctionID, Due: max(due, h.now), Child: id}, op)
 	h.publish(ev)
 }
 
@@ -125,7 +125,7 @@ func (p *partition) invokeDone(m *message) {
 		return
 	}
 	if j := r.jobFor(jobInvoke, m.step); j != nil {
-		p.resume(r, j, m.body, StepCompleted)
+		p.resume(r, j, m.body, StepCompleted, ulid.ULID{})
 	}
 }
 
@@ -160,7 +160,7 @@ func (h *opHandler) waitSignal(op *Op) {
 		return
 	}
 	h.addJob(h.r, job{kind: jobSignal, state: jobTimed, due: max(due, h.now), step: op.ID, name: op.label(), race: op.Race, signal: opts.Signal})
-	h.record(StepWaiting, op, nil)
+	h.record(&Lifecycle{Kind: StepWaiting, Target: opts.Signal, Due: max(due, h.now)}, op)
 	h.send(message{kind: msgSignalClaim, flag: opts.Conflict == "replace", to: signalPartition(opts.Signal, h.set.partitions),
 		run: h.r.id, job: h.r.nextJob, step: opts.Signal})
 }
@@ -220,7 +220,7 @@ func (p *partition) receive(m *message) {
 	case msgSignalDeliver:
 		if r := p.load(m.run); r != nil {
 			if j := r.job(m.job); j != nil && j.kind == jobSignal {
-				p.resume(r, j, m.body, StepCompleted)
+				p.resume(r, j, m.body, StepCompleted, ulid.ULID{})
 			}
 		}
 	}

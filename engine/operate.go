@@ -206,6 +206,9 @@ type Replay struct {
 	Fn    ids.UUID
 	// Events are the triggering events, canonical JSON, at least one.
 	Events [][]byte
+	// EventIDs are the events' internal ids, Original the former run.
+	EventIDs []ulid.ULID
+	Original ulid.ULID
 	// Trace is the id that the distributed trace begins with; zero is the run's.
 	Trace ulid.ULID
 	// Steps are memos that the run begins with, in stack order.
@@ -233,7 +236,7 @@ func (p *partition) replay(c *Replay) error {
 	if p.load(c.RunID) != nil {
 		return ErrRunExists
 	}
-	p.begin(fn, &newRun{id: c.RunID, events: c.Events, source: c.RunID, trace: c.Trace, batch: len(c.Events) > 1})
+	p.begin(fn, &newRun{id: c.RunID, events: c.Events, ids: c.EventIDs, original: c.Original, source: c.RunID, trace: c.Trace, batch: len(c.Events) > 1})
 	r := p.runs[c.RunID]
 	if r == nil {
 		return ErrSkipped

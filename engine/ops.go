@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"ingot/internal/timefmt"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Handling of the operations in an SDK's answer (spec 01 §9, §10; spec 03 §12, §13).
@@ -109,7 +111,7 @@ func (h *opHandler) op(op *Op) {
 	case OpStepPlanned:
 		if h.fresh(op) {
 			h.addJob(h.r, job{kind: jobPlanned, state: jobReady, step: op.ID, name: op.label(), race: op.Race, originStep: h.cause()})
-			h.record(StepPlanned, op, nil)
+			h.record(&Lifecycle{Kind: StepPlanned}, op)
 		}
 	case OpSleep:
 		h.sleep(op)
@@ -164,8 +166,22 @@ func (h *opHandler) fresh(op *Op) bool {
 	return h.r.find(op.ID) < 0 && !h.r.stepPending(op.ID)
 }
 
-func (h *opHandler) record(kind LifecycleKind, op *Op, payload []byte) {
-	h.outbox.add(&Lifecycle{Kind: kind, At: h.now, Run: h.r.id, Fn: h.r.fn, Step: op.ID, Name: op.label(), Attempt: h.attempt(), Payload: payload})
+// record tells history of an op; l has what its kind has besides.
+func (h *opHandler) record(l *Lifecycle, op *Op) {
+	l.Job, l.Attempt = h.jobID, h.attempt()
+	h.recordStep(h.r, l, op)
+}
+
+// recordStep tells history of an op of a run.
+func (p *partition) recordStep(r *run, l *Lifecycle, op *Op) {
+	l.At, l.Run, l.Fn = p.now, r.id, r.fn
+	l.Op, l.Step, l.Name = op.Code, op.ID, op.label()
+	l.Started, l.Duration = op.TimingStart/1e6, op.TimingDuration
+	l.Meta = op.Metadata
+	if l.Target == "" { // which came out of the options
+		l.Input = op.Opts
+	}
+	p.outbox.add(l)
 }
 
 // cause is the step whose completion led to the call.
@@ -243,7 +259,7 @@ func (h *opHandler) stepDone(op *Op, memo []byte, kind LifecycleKind) {
 		return
 	}
 	if !h.r.stepKnown(op.ID) {
-		h.record(kind, op, memo)
+		h.record(&Lifecycle{Kind: kind, Payload: memo}, op)
 	}
 	h.memoise(h.r, op.ID, memo, op.Race, !h.noFollow)
 }
@@ -297,10 +313,11 @@ func (p *partition) memoise(r *run, step string, memo []byte, race, follow bool)
 	p.discover(r, step)
 }
 
-// resume completes the step that a job stood for.
-func (p *partition) resume(r *run, j *job, memo []byte, kind LifecycleKind) {
+// resume completes the step that a job stood for. by is the event that did it; zero if
+// there is none.
+func (p *partition) resume(r *run, j *job, memo []byte, kind LifecycleKind, by ulid.ULID) {
 	step, race := j.step, j.race
-	p.outbox.add(&Lifecycle{Kind: kind, At: p.now, Run: r.id, Fn: r.fn, Step: step, Name: j.name, Attempt: j.attempt, Payload: memo})
+	p.outbox.add(&Lifecycle{Kind: kind, At: p.now, Run: r.id, Fn: r.fn, Job: j.id, Step: step, Name: j.name, Attempt: j.attempt, Payload: memo, Child: by})
 	p.removeJob(r, j.id)
 	if p.tooLarge(r, len(memo)) {
 		return
@@ -312,11 +329,13 @@ func (p *partition) resume(r *run, j *job, memo []byte, kind LifecycleKind) {
 func (h *opHandler) stepError(op *Op) {
 	j := h.r.job(h.jobID)
 	if j != nil && !h.res.NoRetry && j.attempt+1 < h.maxAttempts(h.r) {
-		h.record(StepErrored, op, op.Error)
+		l := Lifecycle{Kind: StepErrored, Job: j.id, Attempt: j.attempt, Payload: op.Error}
 		if !h.kept {
 			h.kept, h.retried = true, true
 			h.retry(h.r, j, h.res.RetryAt)
 		}
+		l.Due = j.due
+		h.recordStep(h.r, &l, op)
 		return
 	}
 	h.noFollow = false
@@ -352,7 +371,7 @@ func (h *opHandler) sleep(op *Op) {
 	}
 	due := h.now + d.Milliseconds()
 	h.addJob(h.r, job{kind: jobSleep, state: jobTimed, due: due, step: op.ID, name: op.label(), race: op.Race})
-	h.record(StepSleeping, op, nil)
+	h.record(&Lifecycle{Kind: StepSleeping, Due: due}, op)
 }
 
 func sleepDuration(raw string, now int64) (time.Duration, error) {
@@ -370,7 +389,7 @@ func sleepDuration(raw string, now int64) (time.Duration, error) {
 // wakeSleep memoises a sleep and calls the function as the same job (spec 01 §9.8).
 func (p *partition) wakeSleep(r *run, j *job) {
 	step, race, id := j.step, j.race, j.id
-	p.outbox.add(&Lifecycle{Kind: StepCompleted, At: p.now, Run: r.id, Fn: r.fn, Step: step, Name: j.name, Payload: jsonNull})
+	p.outbox.add(&Lifecycle{Kind: StepCompleted, At: p.now, Run: r.id, Fn: r.fn, Job: id, Step: step, Name: j.name, Payload: jsonNull})
 	j.kind = jobDiscovery
 	j.race = false
 	before, forcePlan := len(r.jobs), r.forcePlan

@@ -1,6 +1,9 @@
 package engine
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
 
 // outbox holds the lifecycle records of a partition until the read model has them. A
 // value holds the records of one commit, under a number that never comes again.
@@ -13,7 +16,8 @@ type outbox struct {
 	// the sum of their sizes.
 	stored   []outboxEntry
 	bytes    int64
-	released bool // in this round
+	total    *atomic.Int64 // bytes of all partitions
+	released bool          // in this round
 }
 
 type outboxEntry struct {
@@ -34,21 +38,27 @@ func (o *outbox) add(l *Lifecycle) {
 	o.prev.Run, o.prev.Fn = l.Run, l.Fn
 }
 
-// flush adds this round's records to the batch.
-func (o *outbox) flush(b Batch) {
+// flush adds this round's records to the batch and reports whether there are any.
+func (o *outbox) flush(b Batch) bool {
 	var key [8]byte
 	if o.released {
 		o.released = false
 		b.Put(TableCursor, outboxKey, appendUint64(key[:0], o.next))
 	}
 	if len(o.enc.b) == 0 {
-		return
+		return false
 	}
 	b.Put(TableHistory, appendUint64(key[:0], o.next), o.enc.b)
 	o.stored = append(o.stored, outboxEntry{o.next, uint32(len(o.enc.b))})
 	o.next++
-	o.bytes += int64(len(o.enc.b))
+	o.grow(int64(len(o.enc.b)))
 	o.enc.b = o.enc.b[:0]
+	return true
+}
+
+func (o *outbox) grow(n int64) {
+	o.bytes += n
+	o.total.Add(n)
 }
 
 // release deletes the values below seq: the read model has them.
@@ -56,7 +66,7 @@ func (o *outbox) release(b Batch, seq uint64) {
 	var key [8]byte
 	for len(o.stored) > 0 && o.stored[0].seq < seq {
 		b.Delete(TableHistory, appendUint64(key[:0], o.stored[0].seq))
-		o.bytes -= int64(o.stored[0].size)
+		o.grow(-int64(o.stored[0].size))
 		o.stored = o.stored[1:]
 		o.released = true
 	}
@@ -75,10 +85,10 @@ func (p *partition) recoverOutbox(epoch uint64) {
 	}))
 	p.check(p.store.Scan(TableHistory, nil, nil, func(k, v []byte) bool {
 		if len(k) == 8 {
-			seq := binary.BigEndian.Uint64(k)
+			seq := outboxSeq(k)
 			o.next = max(o.next, seq+1)
 			o.stored = append(o.stored, outboxEntry{seq, uint32(len(v))})
-			o.bytes += int64(len(v))
+			o.grow(int64(len(v)))
 		}
 		return true
 	}))
@@ -86,5 +96,7 @@ func (p *partition) recoverOutbox(epoch uint64) {
 
 // outboxEpochShift leaves room for the values of one epoch, a millisecond.
 const outboxEpochShift = 20
+
+func outboxSeq(key []byte) uint64 { return binary.BigEndian.Uint64(key) }
 
 var outboxKey = []byte("outbox")

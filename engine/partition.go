@@ -26,6 +26,7 @@ type settings struct {
 	// partition starts no further calls.
 	maxUndelivered int
 	history        bool
+	outboxBytes    *atomic.Int64 // of all partitions
 	// readyWindow and timerWindow are how many entries of a function's backlog, and
 	// of a partition's timers, are kept in memory.
 	readyWindow, timerWindow int
@@ -49,13 +50,14 @@ const (
 	cmdRequest                          // an API call
 	cmdLease                            // a partition's message about shared limits
 	cmdDead                             // an entry of a log that cannot be read
+	cmdOutbox                           // the outbox is not needed below seq
 )
 
 // command is one input of a partition.
 type command struct {
 	kind cmdKind
 	// log and seq place commands that come from a log: those at or below the cursor
-	// have been applied before.
+	// have been applied before. seq is also cmdOutbox's.
 	log int
 	seq uint64
 	// unit is told when the command's effect is durable; nil if nobody waits.
@@ -99,6 +101,9 @@ type effects struct {
 	messages []sentMessage
 	units    []*logUnit
 	replies  []reply
+	// outbox is the number behind the last value that the commit adds to the outbox; 0
+	// if it adds none.
+	outbox uint64
 	// leases do not wait for the commit: they rest on nothing that is stored.
 	leases []*leaseMessage
 }
@@ -243,7 +248,7 @@ func newPartition(id int, epoch uint64, set *settings, store PartitionStore, nam
 		lender:   newLender(epoch, set.partitions),
 		flows:    map[flowID]*flow{},
 		known:    map[flowID]struct{}{},
-		outbox:   outbox{enabled: set.history},
+		outbox:   outbox{enabled: set.history, total: set.outboxBytes},
 	}
 }
 
@@ -369,6 +374,8 @@ func (p *partition) command(c *command) {
 		p.lease(c.lease)
 	case cmdDead:
 		p.bury(c.dead)
+	case cmdOutbox:
+		p.outbox.release(p.batch, c.seq)
 	}
 }
 
@@ -457,7 +464,9 @@ func (p *partition) flush() {
 		p.dirtySent = false
 		p.batch.Put(TableCursor, sentKey, appendUint64(p.enc.b[:0], p.sent))
 	}
-	p.outbox.flush(p.batch)
+	if p.outbox.flush(p.batch) {
+		p.out.outbox = p.outbox.next
+	}
 }
 
 var (

@@ -30,8 +30,10 @@ type pending struct {
 	// count and bytes are those of all events; the first saved ones are stored.
 	count, saved int
 	bytes        int64
-	// events are the event of a debounce, or those of a batch that are not stored.
+	// events are the event of a debounce, or those of a batch that are not stored; ids
+	// are the internal ids of those of a batch.
 	events [][]byte
+	ids    []ulid.ULID
 }
 
 // maxBatchBytes is the size from which a batch runs at once (spec 03 §21.4).
@@ -103,6 +105,7 @@ func (p *partition) collect(fn *function.Function, ev *routedEvent) {
 	}
 	c.add(fn, ev)
 	c.events = append(c.events, ev.json)
+	c.ids = append(c.ids, ev.InternalID)
 	p.change(f)
 	p.outbox.add(&Lifecycle{Kind: EventPending, At: p.now, Run: ev.InternalID, Fn: fn.ID, Name: SkipBatch})
 	if c.count >= b.MaxSize || c.bytes >= maxBatchBytes {
@@ -148,15 +151,16 @@ func (p *partition) savePending(f *flow) {
 	c := f.pending
 	if f.kind == flowBatch {
 		e := encoder{b: p.enc.b}
-		for _, ev := range c.events {
+		for i, ev := range c.events {
 			e.b = e.b[:0]
 			e.byte(recordVersion)
 			e.bytes(ev)
+			e.id(c.ids[i])
 			p.batch.Put(TableBatch, jobKey(p.key[:0], ulid.ULID(f.id), uint32(c.saved)), e.b)
 			c.saved++
 		}
 		p.enc.b = e.b
-		c.events = nil
+		c.events, c.ids = nil, nil
 	}
 	if c.armed == 0 || c.due < c.armed {
 		p.disarm(f)
@@ -194,7 +198,7 @@ func (p *partition) pendingDue(t timer) {
 func (p *partition) startPending(f *flow) {
 	c := f.pending
 	p.disarm(f)
-	events := p.pendingEvents(f)
+	events, sources := p.pendingEvents(f)
 	f.pending = nil
 	p.change(f)
 	fn := p.snapshot.ByID[f.fn]
@@ -206,7 +210,7 @@ func (p *partition) startPending(f *flow) {
 	}
 	s := newRun{
 		id:     deriveRunID(p.now, fn.ID, append([]byte{byte(f.kind)}, c.source[:]...)),
-		events: events, source: c.source, correlations: c.correlations, batch: f.kind == flowBatch,
+		events: events, ids: sources, source: c.source, correlations: c.correlations, batch: f.kind == flowBatch,
 	}
 	if f.kind == flowDebounce {
 		s.at = c.ts
@@ -214,23 +218,27 @@ func (p *partition) startPending(f *flow) {
 	p.begin(fn, &s)
 }
 
-// pendingEvents returns all events of a key in order, and deletes those stored.
-func (p *partition) pendingEvents(f *flow) [][]byte {
+// pendingEvents returns all events of a key in order with their internal ids, and
+// deletes those stored.
+func (p *partition) pendingEvents(f *flow) (events [][]byte, sources []ulid.ULID) {
 	c := f.pending
-	if c.saved == 0 {
-		return c.events
+	if f.kind == flowDebounce {
+		return c.events, []ulid.ULID{c.source}
 	}
-	events := make([][]byte, 0, c.count)
+	if c.saved == 0 {
+		return c.events, c.ids
+	}
+	events, sources = make([][]byte, 0, c.count), make([]ulid.ULID, 0, c.count)
 	p.check(p.store.Scan(TableBatch, f.id[:], prefixEnd(f.id[:]), func(k, v []byte) bool {
 		d := decoder{b: v}
 		d.version()
-		if ev := d.bytes(); d.err == nil {
-			events = append(events, ev)
+		if ev, id := d.bytes(), d.id(); d.err == nil {
+			events, sources = append(events, ev), append(sources, id)
 		} else {
 			p.log.Error("an event of a batch cannot be read; the batch goes on without it", "error", d.err)
 		}
 		p.batch.Delete(TableBatch, k)
 		return true
 	}))
-	return append(events, c.events...)
+	return append(events, c.events...), append(sources, c.ids...)
 }

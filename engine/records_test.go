@@ -106,8 +106,8 @@ func FuzzDecodeRecords(f *testing.F) {
 	e.message(&message{kind: msgEvent, body: []byte("x")})
 	f.Add(e.b)
 	e.b = nil
-	e.byte(recordVersion)
-	e.lifecycle(&Lifecycle{Kind: StepFailed, Step: "s", Payload: []byte("1")})
+	e.byte(outboxVersion)
+	e.lifecycle(sampleLifecycle(), nil)
 	f.Add(e.b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := decodeRun(ulid.ULID{}, b); err == nil && r.saved == 0 {
@@ -119,7 +119,7 @@ func FuzzDecodeRecords(f *testing.F) {
 		_, _ = decodeMessage(b)
 		_, _, _ = decodeStep(b)
 		_, _ = decodeTriggers(b)
-		_ = DecodeLifecycle(b, func(Lifecycle) error { return nil })
+		_ = DecodeLifecycle(b, func(*Lifecycle) error { return nil })
 	})
 }
 

@@ -30,6 +30,7 @@ const (
 	reqReplay
 	reqListDead
 	reqActOnDead
+	reqBarrier // is answered when what came before it is durable
 )
 
 type request struct {
@@ -99,6 +100,8 @@ func (p *partition) request(req *request) {
 		p.beginBulk(req)
 	case reqReplay:
 		p.answer(req, nil, p.replay(req.replay))
+	case reqBarrier:
+		p.answer(req, nil, nil)
 	case reqListDead:
 		p.listDead(req)
 	case reqActOnDead:
@@ -186,7 +189,7 @@ func (p *partition) saveCheckpointed(r *run, op *Op) {
 		return
 	}
 	memo := stepMemo(op)
-	p.outbox.add(&Lifecycle{Kind: StepCompleted, At: p.now, Run: r.id, Fn: r.fn, Step: op.ID, Name: op.label(), Payload: memo})
+	p.recordStep(r, &Lifecycle{Kind: StepCompleted, Flags: FlagCheckpoint, Payload: memo}, op)
 	p.memoise(r, op.ID, memo, op.Race, false)
 }
 
@@ -213,7 +216,7 @@ func (p *partition) startSync(req *request) error {
 	if fn == nil {
 		return ErrRunNotFound
 	}
-	r := p.createRun(s.RunID, fn, [][]byte{req.event})
+	r := p.createRun(fn, &newRun{id: s.RunID, events: [][]byte{req.event}, ids: []ulid.ULID{s.Event.InternalID}, flags: FlagSync})
 	r.startedAt = p.now
 	if s.RequestVersion != 0 {
 		r.reqVersion = s.RequestVersion
@@ -296,7 +299,7 @@ func (p *partition) syncOp(r *run, op *Op, complete bool) {
 	switch op.Code {
 	case OpStep, OpStepRun:
 		if complete { // only traced: the run ends with this request
-			p.outbox.add(&Lifecycle{Kind: StepCompleted, At: p.now, Run: r.id, Fn: r.fn, Step: op.ID, Name: op.label(), Payload: stepMemo(op)})
+			p.recordStep(r, &Lifecycle{Kind: StepCompleted, Flags: FlagCheckpoint, Payload: stepMemo(op)}, op)
 			return
 		}
 		if !p.tooLarge(r, len(op.Data)) {

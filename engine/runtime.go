@@ -31,6 +31,9 @@ type Config struct {
 	// History writes lifecycle records to the outbox, whence a consumer takes them
 	// (ReadOutbox, ReleaseOutbox).
 	History bool
+	// MaxOutbox bounds the outboxes in bytes: above it events are refused at ingest
+	// (Admit), since the consumer is too far behind. 0 is no bound.
+	MaxOutbox int64
 	// MaxBacklog and MaxFunctionBacklog bound the runs that are ready or being called,
 	// in all and per function: above them events are refused at ingest (Admit). 0 is no
 	// bound.
@@ -52,6 +55,7 @@ type Engine struct {
 	set      settings
 	log      *slog.Logger
 	names    *waitNames
+	feed     feed
 	table    atomic.Pointer[triggerTable]
 	workers  []*worker
 	logs     []*delivery // by log: 0 is the WAL, i+1 partition i's messages
@@ -82,7 +86,7 @@ func New(c Config) (*Engine, error) {
 	e.set = settings{
 		partitions: n, retryInterval: c.RetryInterval,
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
-		history: c.History,
+		history:     c.History,
 		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
 		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows),
 	}
@@ -91,11 +95,11 @@ func New(c Config) (*Engine, error) {
 	e.table.Store(newTriggerTable(&Snapshot{}))
 	e.names.setTriggers(func(name string) bool { return e.table.Load().triggered(name) })
 	e.inbox = newInbox()
-	log := c.Store.Log()
+	e.feed.init(c.History)
+	e.set.outboxBytes = &e.feed.bytes
 	e.logs = append(e.logs, &delivery{delivered: func(next uint64) {
-		if err := log.Trim(next); err != nil && !errors.Is(err, ErrClosed) {
-			e.log.Error("the event log could not be trimmed", "error", err)
-		}
+		e.feed.delivered.Store(next)
+		e.trimLog()
 	}})
 	epoch := uint64(max(1, e.now()))
 	for i := range n {
@@ -108,6 +112,7 @@ func New(c Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("load partition %d: %w", i, err)
 		}
+		w.outboxEnd.Store(w.p.outbox.next)
 		mark := &deliveredMark{box: w.box}
 		e.workers = append(e.workers, w)
 		e.marks = append(e.marks, mark)
@@ -292,6 +297,10 @@ func (e *Engine) routeMessage(r *router, from int, m *sentMessage) {
 
 // release lets a durable round's effects go.
 func (e *Engine) release(w *worker, eff *effects) {
+	if eff.outbox != 0 {
+		w.outboxEnd.Store(eff.outbox)
+		e.feed.notify()
+	}
 	for _, c := range eff.calls {
 		e.inFlight.Add(1)
 		e.conf.Transport.Call(c, func(res Result) {

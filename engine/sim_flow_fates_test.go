@@ -36,7 +36,7 @@ func (w *flowWorld) arrive(a engine.Arrival) {
 		w.errorf("event %s: %v", a.Event.InternalID, err)
 		return
 	}
-	w.events[a.Event.InternalID] = data[0]
+	w.events[a.Event.InternalID], w.stamps[a.Event.InternalID] = data[0], a.Event.TS
 	fa := flowArrival{log: a.Log, seq: a.Seq, hist: a.History, at: w.now, gen: w.gen,
 		id: a.Event.InternalID, user: string(a.Event.ID), ts: a.Event.TS, data: data[0]}
 	for _, id := range a.Fns {

@@ -123,8 +123,8 @@ func (l *flowLedger) read(partition int) {
 		for gen < len(l.gens[partition]) && l.gens[partition][gen] <= seq {
 			gen++
 		}
-		err := engine.DecodeLifecycle(v, func(r engine.Lifecycle) error {
-			return l.take(flowRecord{r, partition, seq, gen})
+		err := engine.DecodeLifecycle(v, func(r *engine.Lifecycle) error {
+			return l.take(flowRecord{*r, partition, seq, gen})
 		})
 		if err != nil {
 			l.w.errorf("lifecycle record %d of partition %d: %v", seq, partition, err)
@@ -164,24 +164,15 @@ func flowEvents(raw ...[]byte) (events []flowData, err error) {
 }
 
 func (l *flowLedger) scheduled(f *flowFn, rec flowRecord) error {
-	var raw []json.RawMessage
-	if rec.Payload[0] != '[' {
-		raw = append(raw, rec.Payload)
-	} else if err := json.Unmarshal(rec.Payload, &raw); err != nil {
-		return err
-	}
 	r := &flowRun{id: rec.Run, fn: f, created: f.at(rec.gen), partition: rec.partition, at: rec.At}
-	for _, b := range raw {
-		var e struct {
-			Data flowData
-			TS   int64
+	for _, id := range rec.Events {
+		data, ok := l.w.events[id]
+		if !ok {
+			return fmt.Errorf("run %s has event %s, which never arrived", rec.Run, id)
 		}
-		if err := json.Unmarshal(b, &e); err != nil {
-			return err
-		}
-		r.events = append(r.events, e.Data)
-		r.ts = max(r.ts, e.TS)
-		key := flowFateKey{f, e.Data.N}
+		r.events = append(r.events, data)
+		r.ts = max(r.ts, l.w.stamps[id])
+		key := flowFateKey{f, data.N}
 		l.fates[key] = append(l.fates[key], flowFate{run: r, rec: rec})
 	}
 	if l.runs[r.id] != nil {

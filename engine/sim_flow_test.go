@@ -69,7 +69,8 @@ type flowWorld struct {
 	n        int
 	arrivals [][]flowArrival // by partition
 	events   map[ulid.ULID]flowData
-	invoked  map[int]string // what invokers got, by the number of the event
+	stamps   map[ulid.ULID]int64 // their timestamps
+	invoked  map[int]string      // what invokers got, by the number of the event
 	faults   bool
 	// lossy is the interval sync policy, see world.
 	lossy bool
@@ -100,7 +101,7 @@ func (w *flowWorld) restless() bool { return w.seed%7 == 0 }
 
 func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	w := &flowWorld{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 2)), now: flowStart,
-		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, invoked: map[int]string{}, faults: true}
+		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, stamps: map[ulid.ULID]int64{}, invoked: map[int]string{}, faults: true}
 	mode := memstore.Manual
 	if w.lossy = seed%4 == 0; w.lossy {
 		mode = memstore.Interval

@@ -45,7 +45,10 @@ func (p *partition) trigger(fn *function.Function, ev *routedEvent) {
 		// the first one is forgotten.
 		source = binary.BigEndian.AppendUint64(append([]byte(nil), source...), uint64(ev.ReceivedAt))
 	}
-	s := newRun{id: deriveRunID(ev.ReceivedAt, fn.ID, source), events: [][]byte{ev.json}, source: ev.InternalID, trace: ev.TraceRoot(), at: ev.TS}
+	s := newRun{id: deriveRunID(ev.ReceivedAt, fn.ID, source), events: [][]byte{ev.json}, ids: []ulid.ULID{ev.InternalID}, source: ev.InternalID, trace: ev.TraceRoot(), at: ev.TS}
+	if string(ev.Name) == event.NameDeferredSchedule {
+		s.flags = FlagDeferred
+	}
 	if ev.correlation != "" && fn == ev.invoked {
 		s.correlations = []string{ev.correlation}
 	}
@@ -102,6 +105,12 @@ func (p *partition) refuseInvokers(correlations []string, text string) {
 type newRun struct {
 	id     ulid.ULID
 	events [][]byte
+	// ids are the events' internal ids, as far as known.
+	ids []ulid.ULID
+	// cron is the schedule that starts it, original the run that it replays.
+	cron     string
+	original ulid.ULID
+	flags    LifecycleFlags
 	// source is the id of the event that it is recorded with, if it is skipped.
 	source       ulid.ULID
 	trace        ulid.ULID
@@ -131,7 +140,10 @@ func (p *partition) begin(fn *function.Function, s *newRun) {
 			return
 		}
 	}
-	r := p.createRun(s.id, fn, s.events)
+	if s.batch {
+		s.flags |= FlagBatch
+	}
+	r := p.createRun(fn, s)
 	if s.trace != (ulid.ULID{}) {
 		r.trace = s.trace
 	}
@@ -213,11 +225,15 @@ func (p *partition) priority(fn *function.Function, ev []byte) int64 {
 	return min(max(n, -maxPriority), maxPriority) * 1000
 }
 
-func (p *partition) createRun(id ulid.ULID, fn *function.Function, events [][]byte) *run {
-	r := &run{id: id, fn: fn.ID, trace: id, reqVersion: -1, score: p.score(id), events: events}
-	p.runs[id] = r
+func (p *partition) createRun(fn *function.Function, s *newRun) *run {
+	r := &run{id: s.id, fn: fn.ID, trace: s.id, reqVersion: -1, score: p.score(s.id), events: s.events}
+	p.runs[s.id] = r
 	p.touch(r)
-	p.outbox.add(&Lifecycle{Kind: RunScheduled, At: p.now, Run: id, Fn: fn.ID, Payload: triggers(events)})
+	l := Lifecycle{Kind: RunScheduled, Flags: s.flags, At: p.now, Run: s.id, Fn: fn.ID, Name: s.cron, Child: s.original, Events: s.ids}
+	if s.at > p.now && !s.batch {
+		l.Due = s.at
+	}
+	p.outbox.add(&l)
 	return r
 }
 
@@ -233,19 +249,6 @@ func (p *partition) score(id ulid.ULID) int64 {
 	tick := min(p.runTick, 1<<scoreShift-1)
 	p.runTick++
 	return ms<<scoreShift | tick
-}
-
-// triggers is what history keeps of a run's triggers: the event, or the array of a
-// batch's.
-func triggers(events [][]byte) []byte {
-	if len(events) < 2 {
-		return firstEvent(events)
-	}
-	b := append([]byte{'['}, events[0]...)
-	for _, ev := range events[1:] {
-		b = append(append(b, ','), ev...)
-	}
-	return append(b, ']')
 }
 
 func firstEvent(events [][]byte) []byte {

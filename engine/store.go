@@ -99,8 +99,8 @@ type PartitionStore interface {
 	// The value is valid only during the call. Many keys are read faster when they are
 	// in order.
 	Get(t Table, keys [][]byte, fn func(i int, value []byte)) error
-	// Scan calls fn for keys in [from, to) in order, until fn returns false. A nil
-	// from is the table's beginning, a nil to its end. Slices are valid only during the call.
+	// Scan calls fn for keys in [from, to) in order, until fn returns false. Unlike the
+	// other methods it may be called by any goroutine. A nil from is the table's beginning, a nil to its end. Slices are valid only during the call.
 	Scan(t Table, from, to []byte, fn func(key, value []byte) bool) error
 }
 

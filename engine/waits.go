@@ -46,7 +46,7 @@ func (h *opHandler) wait(op *Op) {
 		return
 	}
 	h.addJob(h.r, job{kind: jobWait, state: jobTimed, due: max(due, h.now), step: op.ID, name: op.label(), race: op.Race, event: name, expr: cond})
-	h.record(StepWaiting, op, nil)
+	h.record(&Lifecycle{Kind: StepWaiting, Target: name, Expr: cond, Due: max(due, h.now)}, op)
 }
 
 // interpolate fixes the run's triggering event into a condition and checks it.
@@ -126,10 +126,10 @@ func (p *partition) match(ref waitRef, ev *routedEvent) {
 	}
 	if j.kind == jobCancelOn {
 		r.trace = ev.TraceRoot() // what follows is the event's doing
-		p.finish(r, RunCancelled, nil, nil)
+		p.finishBy(r, RunCancelled, nil, nil, ev.InternalID)
 		return
 	}
-	p.resume(r, j, ev.json, StepCompleted)
+	p.resume(r, j, ev.json, StepCompleted, ev.InternalID)
 }
 
 func (p *partition) evaluate(cond string, ev *routedEvent) (bool, error) {

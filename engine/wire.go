@@ -206,6 +206,10 @@ type Result struct {
 	SDK string
 	// Status is the HTTP status (after a streamed 201 was unwrapped); 0 if none arrived.
 	Status int
+	// Size is the length of the answer's body in bytes; Header its header lines, each
+	// ended by CRLF, without those about the connection, and with secrets removed.
+	Size   int
+	Header []byte
 	// StartedAt is the unix ms at which the request was sent, Duration its length in ns.
 	StartedAt int64
 	Duration  int64

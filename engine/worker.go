@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,9 @@ type worker struct {
 	e   *Engine
 	p   *partition
 	box *mailbox
+
+	// outboxEnd is the number behind the last durable value of the outbox.
+	outboxEnd atomic.Uint64
 
 	mu   sync.Mutex
 	last *commit // the newest one that is not durable yet

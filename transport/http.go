@@ -284,9 +284,12 @@ func (h *HTTP) perform(c *engine.Call) (res engine.Result) {
 		answer.ContentType = s.resp.Header.Peek("Content-Type")
 	}
 	if c.Sync != nil {
-		return wire.ClassifySync(&answer, end)
+		res = wire.ClassifySync(&answer, end)
+	} else {
+		res = wire.Classify(&answer, end)
 	}
-	return wire.Classify(&answer, end)
+	res.Size, res.Header = len(answer.Body), keptHeader(&s.resp.Header)
+	return res
 }
 
 // prepare builds the request of a call.

@@ -48,8 +48,7 @@ type eventLog struct {
 	last     uint64 // number of the newest group; 0 if there is none
 	oldest   uint64 // entries from here on are of this process
 	ring     ring
-	page     []stored      // groups that a lagging reader reads next,
-	pageFrom uint64        // all from this number on
+	pages    [readers]page // what lagging readers read next, the last used first
 	grown    chan struct{} // closed when head grows or the log closes, if awaited
 	awaited  bool
 

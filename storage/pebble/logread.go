@@ -15,7 +15,14 @@ import (
 const (
 	pageBytes  = 1 << 20
 	pageGroups = 256
+	readers    = 2 // the engine's router, and the read model
 )
+
+// page is a run of groups from disk: all from a number on.
+type page struct {
+	from   uint64
+	groups []stored
+}
 
 // recover finds where the log begins and ends.
 func (l *eventLog) recover() error {
@@ -90,16 +97,26 @@ func (l *eventLog) Next(ctx context.Context, from uint64) (engine.LogGroup, erro
 // find looks for the first group at or after from in memory. One exists.
 func (l *eventLog) find(from uint64) (stored, bool) {
 	if l.ring.len > 0 && l.ring.at(0).First <= from {
-		l.page = nil // the reader has caught up
 		return *l.ring.at(l.ring.search(func(g *stored) bool { return g.First >= from })), true
 	}
-	if len(l.page) > 0 && l.pageFrom <= from {
-		i := sort.Search(len(l.page), func(i int) bool { return l.page[i].First >= from })
-		if i < len(l.page) {
-			return l.page[i], true
+	for n := range l.pages {
+		p := l.pages[n]
+		if len(p.groups) == 0 || p.from > from {
+			continue
+		}
+		i := sort.Search(len(p.groups), func(i int) bool { return p.groups[i].First >= from })
+		if i < len(p.groups) {
+			l.usePage(n, p)
+			return p.groups[i], true
 		}
 	}
 	return stored{}, false
+}
+
+// usePage puts p first, in the place of the n-th page.
+func (l *eventLog) usePage(n int, p page) {
+	copy(l.pages[1:n+1], l.pages[:n])
+	l.pages[0] = p
 }
 
 // readPage reads the groups from a number on into the page.
@@ -116,16 +133,16 @@ func (l *eventLog) readPage(from uint64) error {
 		return fmt.Errorf("read the event log: %w", err)
 	}
 	defer func() { _ = it.Close() }()
-	var page []stored
-	for ok, size := it.First(), 0; ok && len(page) < pageGroups && size < pageBytes; ok = it.Next() {
+	var groups []stored
+	for ok, size := it.First(), 0; ok && len(groups) < pageGroups && size < pageBytes; ok = it.Next() {
 		g, err := parseGroup(it.Key(), append([]byte(nil), it.Value()...))
 		if err != nil {
 			return err
 		}
-		if n := len(page); n > 0 && (g.First != page[n-1].end() || g.at != page[n-1].at+page[n-1].size()) {
-			return fmt.Errorf("%w: entries %d to %d are missing", errGroup, page[n-1].end(), g.First)
+		if n := len(groups); n > 0 && (g.First != groups[n-1].end() || g.at != groups[n-1].at+groups[n-1].size()) {
+			return fmt.Errorf("%w: entries %d to %d are missing", errGroup, groups[n-1].end(), g.First)
 		}
-		page = append(page, g)
+		groups = append(groups, g)
 		size += len(g.Data)
 	}
 	if err := it.Error(); err != nil {
@@ -134,8 +151,8 @@ func (l *eventLog) readPage(from uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case len(page) > 0:
-		l.page, l.pageFrom = page, from
+	case len(groups) > 0:
+		l.usePage(readers-1, page{from, groups})
 	case l.cut <= from:
 		return fmt.Errorf("%w: entries %d to %d are missing", errGroup, from, end)
 	}
