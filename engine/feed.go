@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"sync/atomic"
@@ -58,6 +57,9 @@ func (e *Engine) trimLog() {
 	}
 }
 
+// Partitions is the number of partitions, and of outboxes.
+func (e *Engine) Partitions() int { return e.set.partitions }
+
 // OutboxGrown has a value whenever outboxes have grown since it was last received from.
 func (e *Engine) OutboxGrown() <-chan struct{} { return e.feed.wake }
 
@@ -89,14 +91,3 @@ func (e *Engine) ReleaseOutbox(partition int, seq uint64) {
 
 // OutboxBytes is the size of what the consumer has not released.
 func (e *Engine) OutboxBytes() int64 { return e.feed.bytes.Load() }
-
-// Durable waits until everything that was applied before the call is durable, or ctx
-// ends.
-func (e *Engine) Durable(ctx context.Context) error {
-	for i := range e.workers {
-		if _, err := e.ask(ctx, i, &request{kind: reqBarrier}); err != nil {
-			return err
-		}
-	}
-	return nil
-}

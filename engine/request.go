@@ -30,7 +30,6 @@ const (
 	reqReplay
 	reqListDead
 	reqActOnDead
-	reqBarrier // is answered when what came before it is durable
 )
 
 type request struct {
@@ -100,8 +99,6 @@ func (p *partition) request(req *request) {
 		p.beginBulk(req)
 	case reqReplay:
 		p.answer(req, nil, p.replay(req.replay))
-	case reqBarrier:
-		p.answer(req, nil, nil)
 	case reqListDead:
 		p.listDead(req)
 	case reqActOnDead:

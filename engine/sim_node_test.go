@@ -71,6 +71,9 @@ func (n *SimNode) Round(i, max int) {
 	w := n.e.workers[i]
 	cmds := append([]command(nil), w.box.queue[:min(max, len(w.box.queue))]...)
 	w.box.queue = append([]command(nil), w.box.queue[len(cmds):]...)
+	for i := range cmds {
+		w.box.bytes -= cmds[i].size()
+	}
 	n.arrivals(w.p, cmds)
 	if err := w.round(cmds); err != nil {
 		n.e.fail(err)
