@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+
 	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
@@ -141,7 +143,9 @@ const (
 	hasPayload
 	hasInput
 	hasMeta
-	hasSameRun // Run and Fn are those of the record before
+	hasSameRun    // Run and Fn are those of the record before
+	hasSameHeader // Header is the one before
+	allFields     = hasSameHeader<<1 - 1
 )
 
 func (l *Lifecycle) fields() (f uint64) {
@@ -158,11 +162,15 @@ func (l *Lifecycle) fields() (f uint64) {
 	return f
 }
 
-// lifecycle appends a record. Its run is left out if prev is about the same one.
+// lifecycle appends a record. Its run is left out if prev is about the same one, and its
+// header lines if they are prev's: those of an app's answers hardly differ.
 func (e *encoder) lifecycle(l, prev *Lifecycle) {
 	f := l.fields()
 	if prev != nil && prev.Run == l.Run && prev.Fn == l.Fn {
 		f |= hasSameRun
+	}
+	if prev != nil && f&hasResponse != 0 && len(l.Header) > 0 && bytes.Equal(prev.Header, l.Header) {
+		f |= hasSameHeader
 	}
 	e.byte(byte(l.Kind))
 	e.uint(f)
@@ -206,7 +214,9 @@ func (e *encoder) lifecycle(l, prev *Lifecycle) {
 		e.uint(uint64(l.Status))
 		e.uint(uint64(l.Size))
 		e.uint(uint64(l.Count))
-		e.bytes(l.Header)
+		if f&hasSameHeader == 0 {
+			e.bytes(l.Header)
+		}
 	}
 	for i, b := range [...][]byte{l.Payload, l.Input, l.Meta} {
 		if f&(hasPayload<<i) != 0 {
@@ -258,7 +268,9 @@ func (d *decoder) lifecycle(prev *Lifecycle) (l Lifecycle) {
 	}
 	if f&hasResponse != 0 {
 		l.Status, l.Size, l.Count = int(d.uint()), int(d.uint()), int(d.uint())
-		if h := d.span(); len(h) > 0 {
+		if f&hasSameHeader != 0 {
+			l.Header = prev.Header
+		} else if h := d.span(); len(h) > 0 {
 			l.Header = h
 		}
 	}
@@ -267,17 +279,25 @@ func (d *decoder) lifecycle(prev *Lifecycle) (l Lifecycle) {
 			*b = d.span()
 		}
 	}
-	if f >= hasSameRun<<1 {
+	if f > allFields {
 		d.fail()
 	}
 	return l
+}
+
+// follow makes l the record before the next one, as far as that depends on it.
+func (prev *Lifecycle) follow(l *Lifecycle) {
+	prev.Run, prev.Fn = l.Run, l.Fn
+	if len(l.Header) > 0 {
+		prev.Header = l.Header
+	}
 }
 
 // AppendLifecycle appends a record to those of one run, which are in order. Its run and
 // function are not part of what is written.
 func AppendLifecycle(dst []byte, l *Lifecycle) []byte {
 	e := encoder{b: dst}
-	e.lifecycle(l, l)
+	e.lifecycle(l, &Lifecycle{Run: l.Run, Fn: l.Fn})
 	return e.b
 }
 
@@ -309,7 +329,7 @@ func decodeLifecycles(b []byte, prev Lifecycle, visit func(*Lifecycle) error) er
 		if err := visit(&l); err != nil {
 			return err
 		}
-		prev.Run, prev.Fn = l.Run, l.Fn
+		prev.follow(&l)
 	}
 	return d.err
 }

@@ -10,7 +10,7 @@ import (
 type outbox struct {
 	enabled bool
 	enc     encoder
-	prev    Lifecycle // the last record of enc
+	prev    Lifecycle // the record before the next one of enc
 	next    uint64    // number of the next value
 	// stored are the values that have not been released, the oldest first; bytes is
 	// the sum of their sizes.
@@ -32,10 +32,11 @@ func (o *outbox) add(l *Lifecycle) {
 	if len(o.enc.b) == 0 {
 		o.enc.byte(outboxVersion)
 		o.enc.lifecycle(l, nil)
+		o.prev.Header = nil
 	} else {
 		o.enc.lifecycle(l, &o.prev)
 	}
-	o.prev.Run, o.prev.Fn = l.Run, l.Fn
+	o.prev.follow(l)
 }
 
 // flush adds this round's records to the batch and reports whether there are any.
