@@ -97,7 +97,7 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 	l.q.inFlight++
 	l.calls++
 	if j.kind == jobGateway {
-		started.Op = OpGateway
+		started.Op, started.Name, started.Input = OpGateway, j.name, j.opts
 		if j.ai {
 			started.Op = OpAIGateway
 		}

@@ -144,9 +144,6 @@ func (p *partition) begin(fn *function.Function, s *newRun) {
 		s.flags |= FlagBatch
 	}
 	r := p.createRun(fn, s)
-	if s.trace != (ulid.ULID{}) {
-		r.trace = s.trace
-	}
 	r.correlations = s.correlations
 	r.score -= p.priority(fn, s.events[0]) << scoreShift
 	p.assignKeys(r, fn)
@@ -226,12 +223,18 @@ func (p *partition) priority(fn *function.Function, ev []byte) int64 {
 }
 
 func (p *partition) createRun(fn *function.Function, s *newRun) *run {
-	r := &run{id: s.id, fn: fn.ID, trace: s.id, reqVersion: -1, score: p.score(s.id), events: s.events}
+	if s.trace == (ulid.ULID{}) {
+		s.trace = s.id
+	}
+	r := &run{id: s.id, fn: fn.ID, trace: s.trace, reqVersion: -1, score: p.score(s.id), events: s.events}
 	p.runs[s.id] = r
 	p.touch(r)
 	l := Lifecycle{Kind: RunScheduled, Flags: s.flags, At: p.now, Run: s.id, Fn: fn.ID, Name: s.cron, Child: s.original, Events: s.ids}
 	if s.at > p.now && !s.batch {
 		l.Due = s.at
+	}
+	if len(s.ids) == 0 || s.trace != s.ids[0] {
+		l.Target = s.trace.String()
 	}
 	p.outbox.add(&l)
 	return r
