@@ -13,7 +13,8 @@ type LifecycleKind uint8
 
 const (
 	// RunScheduled begins a run: Events, Due (the planned start, if later than At),
-	// Name (the schedule of a cron run), Child (the run that it replays), Flags.
+	// Name (the schedule of a cron run), Child (the run that it replays), Flags, and Target: the
+	// id that the distributed trace began with, if that is not the first event's.
 	RunScheduled LifecycleKind = 1
 	// RunStarted is the run's first call.
 	RunStarted LifecycleKind = 2
@@ -50,13 +51,14 @@ const (
 	EventPending LifecycleKind = 17
 	// CallStarted: a call of Job leaves. Step is the planned step, or with FlagDiscovery
 	// the step whose completion led to the call, empty for the first. Op is OpGateway for
-	// requests that the server makes for a step.
+	// requests that the server makes for a step; then Name and Input are the step's.
 	CallStarted LifecycleKind = 18
 	// CallEnded: its answer. Started (unix ms) and Duration (ns) are the exchange's,
 	// Status and Header the response's, Size the bytes of its body. Name is the error of a failed
 	// attempt, Payload the error object; Due is the next attempt if there is one.
 	// FlagOutput says that the answer was the function's result or final error, which the end of
-	// the run has; Count is the number of ops that it carried.
+	// the run has; Count is the number of ops that it carried. A second one for the same Job
+	// and Attempt amends the first.
 	CallEnded LifecycleKind = 19
 	// DeferAdded and DeferEnded: Step is the hashed id, Name the user's, Target the function's
 	// slug; Expr of DeferEnded is "aborted", or of DeferAdded "rejected".
