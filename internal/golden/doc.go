@@ -10,6 +10,5 @@
 // the same value and no two labels for one value ([Bindings]).
 //
 // What does not live here: the replay of single answers of the event API and of
-// registration (package api), and everything that reads the history of a run
-// (the views of the recordings, which come with the REST and GraphQL APIs).
+// registration (package api).
 package golden

@@ -163,8 +163,10 @@ func (r *Replay) Play(server string) []string {
 	}
 	wg.Wait()
 	r.settle()
+	views := r.compareViews()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.problems = append(r.problems, views...)
 	if r.extra > 0 {
 		r.problems = append(r.problems, fmt.Sprintf("%d calls that were not recorded", r.extra))
 	}
