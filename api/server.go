@@ -24,6 +24,7 @@ import (
 	"ingot/engine/event"
 	"ingot/internal/deadline"
 	"ingot/internal/realtime"
+	"ingot/storage/history"
 
 	"github.com/valyala/fasthttp"
 )
@@ -72,6 +73,10 @@ type Options struct {
 	Admit   func(*event.Event) error
 	Catalog *engine.Catalog
 	Log     engine.Log
+	// History is the read model; without one, what reads it answers 503.
+	History history.Reader
+	// Operator is the engine as operators use it; nil answers 503.
+	Operator Operator
 	// SigningKey authenticates SDKs in start mode; empty in dev.
 	SigningKey string
 	// EventKeys restrict who may send events; empty accepts any key.
@@ -150,6 +155,9 @@ func NewServer(o Options) *Server {
 	s.runsRoutes(s.routes)
 	s.signalsRoutes(s.routes)
 	s.realtimeRoutes(s.routes)
+	s.restV1Routes(s.routes)
+	s.restV2Routes(s.routes)
+	s.restOpsRoutes(s.routes)
 	s.http = &fasthttp.Server{
 		Handler:                      s.Handler,
 		ErrorHandler:                 s.badRequest,
