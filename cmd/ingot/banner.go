@@ -11,11 +11,10 @@ import (
 )
 
 // banner tells a person where the server is and what to do next.
-func banner(w io.Writer, srv *server.Server, cfg config.Dev) {
+func banner(w io.Writer, srv *server.Server, cfg config.Config) {
 	_, port, _ := net.SplitHostPort(srv.Addr())
-	base := "http://localhost:" + port
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n\n\tIngot dev server online at %s, visible at the following URLs:\n\n", srv.Addr())
+	b.WriteString(title(cfg, srv.Addr()))
 	for _, u := range visibleURLs(cfg.Host, port) {
 		fmt.Fprintf(&b, "\t - %s\n", u)
 	}
@@ -24,19 +23,40 @@ func banner(w io.Writer, srv *server.Server, cfg config.Dev) {
 	} else {
 		fmt.Fprintf(&b, "\n\tData: %s (durable; a restart goes on where it was)\n", srv.DataDir())
 	}
-	switch {
-	case len(cfg.SDKURLs) > 0:
-		fmt.Fprintf(&b, "\tApps: %s\n", strings.Join(cfg.SDKURLs, ", "))
-	case cfg.Discovery:
-		b.WriteString("\tApps: scanning local ports. To name yours: ingot dev --no-discovery -u <your-serve-url>\n")
-	default:
-		b.WriteString("\tApps: none yet. Name yours: ingot dev -u <your-serve-url>\n")
-	}
-	if port != fmt.Sprint(config.DefaultPort) {
+	fmt.Fprintf(&b, "\tApps: %s\n", apps(cfg))
+	base := "http://localhost:" + port
+	key := "dev"
+	if cfg.Mode == config.ModeStart {
+		key = "$INNGEST_EVENT_KEY" // the real one is a secret
+	} else if port != fmt.Sprint(config.DefaultPort) {
 		fmt.Fprintf(&b, "\tSDKs expect port %d; start your app with INNGEST_DEV=%s\n", config.DefaultPort, base)
 	}
-	fmt.Fprintf(&b, "\n\tSend an event: curl %s/e/dev -d '{\"name\":\"demo/hello\",\"data\":{}}'\n\n", base)
+	fmt.Fprintf(&b, "\n\tSend an event: curl %s/e/%s -d '{\"name\":\"demo/hello\",\"data\":{}}'\n\n", base, key)
 	_, _ = io.WriteString(w, b.String())
+}
+
+func title(cfg config.Config, addr string) string {
+	name, what := "dev server", "visible at the following URLs"
+	if cfg.Mode == config.ModeStart {
+		name = "server"
+	}
+	if cfg.NoUI {
+		what = "web UI and GraphQL API endpoint disabled"
+	}
+	return fmt.Sprintf("\n\n\tIngot %s online at %s, %s:\n\n", name, addr, what)
+}
+
+// apps tells which apps there will be, or how to get some.
+func apps(cfg config.Config) string {
+	switch {
+	case len(cfg.SDKURLs) > 0:
+		return strings.Join(cfg.SDKURLs, ", ")
+	case cfg.Mode == config.ModeStart:
+		return "those that sync themselves. To name one: ingot start -u <your-serve-url>"
+	case cfg.Discovery:
+		return "scanning local ports. To name yours: ingot dev --no-discovery -u <your-serve-url>"
+	}
+	return "none yet. Name yours: ingot dev -u <your-serve-url>"
 }
 
 // visibleURLs are the addresses at which the server answers: one per IPv4

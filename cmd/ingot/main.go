@@ -1,5 +1,5 @@
-// Command ingot is the server: `ingot dev` runs it for local development,
-// durably and with nothing else installed.
+// Command ingot is the server: `ingot dev` runs it for local development and
+// `ingot start` for production, durably and with nothing else installed.
 //
 // What does not live here: the merging of settings (internal/config) and the
 // server itself (internal/server).
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		Usage:           "An Inngest-compatible durable execution engine.",
 		Version:         versionText(),
 		Flags:           logFlags(),
-		Commands:        []*cli.Command{devCommand(s), versionCommand(s)},
+		Commands:        []*cli.Command{devCommand(s), versionCommand(s), startCommand(s)},
 		Writer:          s.out,
 		ErrWriter:       s.err,
 		CommandNotFound: unknown,

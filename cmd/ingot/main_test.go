@@ -41,6 +41,7 @@ func TestUsage(t *testing.T) {
 		{"", 0, "COMMANDS:", ""},
 		{"help", 0, "COMMANDS:", ""},
 		{"help dev", 0, "--data-dir", ""},
+		{"help start", 0, "--signing-key-fallback", ""},
 		{"version", 0, "dev-\n", ""},
 		{"--version", 0, "ingot version dev-\n", ""},
 		{"-v", 0, "ingot version dev-\n", ""},
@@ -112,7 +113,7 @@ func addr(t *testing.T, log string) string {
 
 func TestDevServesAndStops(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	out, errOut, stop := startDev(t, false, "--port", "0", "--data-dir", dir, "--persist", "--tick", "10", "--postgres-uri", "postgres://x")
+	out, errOut, stop := startDev(t, false, "--port", "0", "--data-dir", dir, "--persist", "--tick", "10", "--debug-api-port", "1")
 	res, err := http.Get("http://" + addr(t, errOut.String()) + "/health")
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestDevServesAndStops(t *testing.T) {
 	if out.String() != "" {
 		t.Errorf("without a terminal there is no banner, got %q", out)
 	}
-	if log := errOut.String(); !strings.Contains(log, `"setting":"postgres-uri"`) || strings.Contains(log, `"setting":"tick"`) {
+	if log := errOut.String(); !strings.Contains(log, `"setting":"debug-api-port"`) || strings.Contains(log, `"setting":"tick"`) {
 		t.Errorf("warnings about settings without effect: %s", log)
 	}
 	if _, err := os.Stat(dir); err != nil {

@@ -15,15 +15,19 @@ func (s *Server) fail(err error) {
 	})
 }
 
-// Close stops taking work, lets calls and requests end for a moment, and closes
-// the data directory. What it cuts off is on disk and goes on at the next start.
+// Close stops taking work, lets calls end as long as was configured and requests for a
+// moment, and closes the data directory. What it cuts off is on disk and goes on at
+// the next start.
 func (s *Server) Close(ctx context.Context) error {
+	s.draining.Store(true)
 	s.stopSync()
 	// Apps report steps while they are called, so the HTTP side ends last.
-	draining, cancel := context.WithTimeout(ctx, drain)
+	calls, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
-	s.engine.Stop(draining)
-	err := s.api.Shutdown(draining)
+	s.engine.Stop(calls)
+	requests, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	err := s.api.Shutdown(requests)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = nil // slow clients are cut off
 	}
@@ -39,6 +43,10 @@ func (s *Server) release() error {
 	}
 	if s.reach != nil {
 		errs = append(errs, s.reach.Close())
+	}
+	if s.history != nil {
+		s.endHistory()
+		errs = append(errs, s.history.Close())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

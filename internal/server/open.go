@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"ingot/api"
 	"ingot/engine"
-	"ingot/engine/event"
 	"ingot/internal/admin"
 	"ingot/internal/config"
 	"ingot/internal/realtime"
@@ -45,7 +43,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	}
 	hub := realtime.NewHub(realtime.Limits{})
 	s.reach = transport.NewHTTP(transport.Options{
-		Workers: cfg.Workers, Logger: s.log,
+		SigningKey: cfg.SigningKey, Workers: cfg.Workers, Timeout: cfg.CallTimeout, Logger: s.log,
 		Publish: func(channel, topic string, body []byte) { hub.Publish(channel, topic, body) },
 	})
 	s.engine, err = engine.New(engine.Config{
@@ -53,8 +51,8 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 		RetryInterval: cfg.RetryInterval, MaxInFlight: cfg.Workers, OnFailure: s.fail,
 		MaxBacklog: int64(cfg.MaxBacklog), MaxFunctionBacklog: int64(cfg.MaxFunctionBacklog),
 		// After a burst the heap is mostly garbage that the runtime would keep for long.
-		OnRest: debug.FreeOSMemory,
-		History: true,
+		OnRest:  debug.FreeOSMemory,
+		History: true, MaxOutbox: maxOutboxBytes,
 	})
 	if err != nil {
 		return err
@@ -62,15 +60,20 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.openHistory(ctx, cfg); err != nil {
+		return err
+	}
 	s.engine.Start()
 	s.api = api.NewServer(api.Options{
-		Mode: api.ModeDev, Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
-		Realtime: hub, Admit: s.admission(cfg),
+		Mode: apiMode(cfg), Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
+		Realtime: hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine,
+		SigningKey: cfg.SigningKey, EventKeys: cfg.EventKeys, TokenSecret: tokenSecret(cfg),
 		Dev: api.DevOptions{
 			URLs: cfg.SDKURLs, Autodiscover: cfg.Discovery, Poll: cfg.Poll, PollInterval: cfg.PollInterval,
 			RetryInterval: cfg.RetryInterval, Workers: cfg.Workers, Persist: !cfg.Ephemeral,
 		},
 	})
+	s.operate(cfg)
 	s.wg.Go(func() {
 		if err := s.api.Serve(s.ln); err != nil {
 			s.fail(err)
@@ -79,14 +82,6 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.startSyncer(cfg, catalog)
 	s.log.Info("starting server", "addr", s.Addr(), "data", s.dir, "took", time.Since(begin).Round(time.Millisecond))
 	return nil
-}
-
-// admission is what refuses events while too many runs wait; nil without a bound.
-func (s *Server) admission(cfg Config) func(*event.Event) error {
-	if cfg.MaxBacklog == 0 && cfg.MaxFunctionBacklog == 0 {
-		return nil
-	}
-	return s.engine.Admit
 }
 
 func (s *Server) openStore(cfg Config) error {
@@ -139,27 +134,10 @@ func (s *Server) startSyncer(cfg Config, catalog *engine.Catalog) {
 	// The app's own port is worth a look as well (spec 06 §12.1).
 	port, _ := strconv.Atoi(os.Getenv("PORT"))
 	syncer := api.NewSyncer(api.SyncOptions{
-		Catalog: catalog, Client: appClient{s.reach}, URLs: cfg.SDKURLs,
+		Catalog: catalog, Client: appClient{s.reach, apiMode(cfg)}, URLs: cfg.SDKURLs,
 		Discover: cfg.Discovery, Port: port, Poll: cfg.Poll, Interval: cfg.PollInterval, Logger: s.log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopSync = cancel
 	s.wg.Go(func() { syncer.Run(ctx) })
-}
-
-// listen takes the port, or the next free one above it, as the reference's dev
-// does (spec 06 §3).
-func listen(cfg Config) (net.Listener, error) {
-	for port := cfg.Port; ; port++ {
-		ln, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(port)))
-		switch {
-		case err == nil:
-			if port != cfg.Port {
-				cfg.Logger.Info("Port conflict, using new port", "name", "dev server api", "from", cfg.Port, "to", port)
-			}
-			return ln, nil
-		case !errors.Is(err, errAddrInUse), cfg.Port == 0, port-cfg.Port >= portsTried, port >= 65535:
-			return nil, fmt.Errorf("could not find open port for dev server api: %w", err)
-		}
-	}
 }

@@ -10,13 +10,16 @@ import (
 
 // appClient lets the syncer ask apps through the transport, with its network
 // policy and keys.
-type appClient struct{ reach *transport.HTTP }
+type appClient struct {
+	reach *transport.HTTP
+	mode  api.Mode
+}
 
 var _ api.AppClient = appClient{}
 
 // Ping implements api.AppClient.
 func (c appClient) Ping(ctx context.Context, url string) (status int, body []byte, err error) {
-	res := c.reach.Ping(ctx, url, string(api.ModeDev))
+	res := c.reach.Ping(ctx, url, string(c.mode))
 	if res.Status == 0 {
 		return 0, nil, errors.New(res.Error)
 	}

@@ -6,17 +6,21 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ingot/api"
 	"ingot/engine"
 	"ingot/internal/admin"
 	"ingot/internal/config"
+	"ingot/internal/metrics"
+	"ingot/storage/history"
 	"ingot/storage/pebble"
 	"ingot/transport"
 )
@@ -25,8 +29,8 @@ const (
 	// syncInterval is the longest time that step results stay unsynced under
 	// config.SyncInterval.
 	syncInterval = 200 * time.Millisecond
-	// drain is how long calls to apps may take to end when the server stops; those
-	// cut off are made again at the next start. It is short, since a developer waits.
+	// drain is how long requests may take to end when the server stops, and calls to
+	// apps too unless the configuration gives them more or less.
 	drain = 2 * time.Second
 	// portsTried bounds the search for a free port above a taken one.
 	portsTried = 100
@@ -52,6 +56,14 @@ type Server struct {
 	api     *api.Server
 	admin   *admin.Server // nil if it was not asked for
 
+	history  *history.DB
+	consumer *history.Consumer
+
+	metrics metrics.Registry
+	checks  []check
+	grace   time.Duration
+	// draining is set when the server begins to stop.
+	draining atomic.Bool
 	stopSync context.CancelFunc
 	wg       sync.WaitGroup
 	failed   chan struct{}
@@ -62,7 +74,7 @@ type Server struct {
 // Start opens the data directory, goes on with what it holds, and serves. The
 // context bounds nothing but the start.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	s := &Server{log: cfg.Logger, failed: make(chan struct{}), dir: cfg.DataDir}
+	s := &Server{log: cfg.Logger, failed: make(chan struct{}), dir: cfg.DataDir, grace: cmp.Or(cfg.ShutdownGrace, drain)}
 	if err := s.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.release())
 	}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"ingot/api"
+	"ingot/internal/config"
+	"ingot/internal/metrics"
+	"ingot/storage/pebble"
+)
+
+// apiMode is the server's kind as it is told to SDKs.
+func apiMode(cfg Config) api.Mode {
+	if cfg.Mode == config.ModeStart {
+		return api.ModeStart
+	}
+	return api.ModeDev
+}
+
+// tokenSecret signs the tokens of realtime subscribers and of runs. In production it is
+// made of the signing key, so that tokens outlive a restart; nil is the api's default.
+func tokenSecret(cfg Config) []byte {
+	if cfg.SigningKey == "" {
+		return nil
+	}
+	mac := hmac.New(sha256.New, []byte(cfg.SigningKey))
+	mac.Write([]byte("ingot: secret of realtime and run tokens"))
+	return mac.Sum(nil)
+}
+
+// operate sets up what is for operators: metrics, readiness, keys. It comes before the
+// first request.
+func (s *Server) operate(cfg Config) {
+	s.metrics.Register(s.engineMetrics)
+	s.metrics.Register(s.storeMetrics)
+	s.metrics.Register(metrics.Runtime(cfg.Version))
+	s.api.Operate(api.Operations{
+		FallbackKey: cfg.FallbackKey, NoUI: cfg.NoUI, Metrics: s.metrics.Append, NotReady: s.notReady,
+	})
+}
+
+// check tells why the server should get no requests now; empty if it may. The text is
+// shown to everybody.
+type check func() string
+
+// notReady is the first reason why load balancers should send requests elsewhere.
+func (s *Server) notReady() string {
+	if s.draining.Load() {
+		return "draining: the server is stopping"
+	}
+	if m, err := s.store.Metrics(); s.Err() != nil || err != nil || m.Failed {
+		return "failed: the server cannot go on and has to be started again; its log says why"
+	}
+	for _, c := range s.checks {
+		if why := c(); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// maxHistoryLag is how far the history may be behind before the server counts as not
+// ready. It is long: events are accepted and runs go on all the same, and what is missing
+// comes by itself when the database is back.
+const maxHistoryLag = 5 * time.Minute
+
+// watchHistory shows how far the history is behind: for how long there has been something
+// that the database does not have, and the error of the last try. It is called before
+// operate.
+func (s *Server) watchHistory(lag func() (time.Duration, error)) {
+	s.checks = append(s.checks, func() string {
+		behind, err := lag()
+		switch {
+		case behind < maxHistoryLag:
+			return ""
+		case err != nil:
+			return fmt.Sprintf("the history database has been away for %s; events and runs wait on disk", behind.Round(time.Second))
+		}
+		return fmt.Sprintf("the history database is %s behind", behind.Round(time.Second))
+	})
+	s.metrics.Register(func(p *metrics.Page) {
+		behind, err := lag()
+		p.Gauge("ingot_history_lag_seconds", "For how long there has been history that the database does not have", behind.Seconds())
+		away := 0.0
+		if err != nil {
+			away = 1
+		}
+		p.Gauge("ingot_history_away", "1 if the last try to write history failed", away)
+	})
+}
+
+// maxQueueDepth is where the reference ends.
+const maxQueueDepth = 1_000_000_000
+
+func (s *Server) engineMetrics(p *metrics.Page) {
+	st := s.engine.Stats()
+	p.Gauge("inngest_queue_depth", "Total depth of all system queues including backlog and ready state items", float64(min(max(st.Backlog, 0), maxQueueDepth)))
+	p.Gauge("ingot_backlog_runs", "Runs that are ready or being called", float64(st.Backlog))
+	p.Gauge("ingot_flow_lanes", "Lines of runs of keyed limits in memory", float64(st.Lanes))
+	p.Gauge("ingot_flow_gates", "Limits of single keys in use", float64(st.Gates))
+	p.Gauge("ingot_flow_keys", "States of keys in memory", float64(st.Keys))
+	p.Gauge("ingot_dead_letters", "Dead letters", float64(st.Dead))
+	p.Gauge("ingot_outbox_bytes", "History that waits for the database", float64(s.engine.OutboxBytes()))
+}
+
+// storeMetrics shows nothing once the store is closed.
+func (s *Server) storeMetrics(p *metrics.Page) {
+	m, err := s.store.Metrics()
+	if err != nil {
+		return
+	}
+	writeStore(p, &m)
+}
+
+func writeStore(p *metrics.Page, m *pebble.Metrics) {
+	p.Counter("ingot_events_accepted_total", "Events that were made durable, since the data directory was made", float64(max(m.LogHead, 1)-1))
+	p.Counter("ingot_log_commits_total", "Group commits of events", float64(m.LogGroups))
+	p.Gauge("ingot_log_pending_bytes", "Events that partitions or history have still to read", float64(m.LogPendingBytes))
+	p.Counter("ingot_store_fsyncs_total", "Syncs of files to the disk", float64(m.Syncs))
+	p.Gauge("ingot_store_disk_bytes", "Size of the data directory's files", float64(m.DiskBytes))
+	p.Gauge("ingot_store_table_bytes", "The part of it in live tables", float64(m.TableBytes))
+	p.Gauge("ingot_store_memtable_bytes", "Memory of the tables that are not on disk yet", float64(m.MemtableBytes))
+	p.Gauge("ingot_store_compaction_debt_bytes", "What is left to be compacted, estimated", float64(m.CompactionDebtBytes))
+	p.Counter("ingot_store_compactions_total", "Compactions", float64(m.Compactions))
+	p.Counter("ingot_store_flushes_total", "Flushes of tables from memory to disk", float64(m.Flushes))
+	p.Gauge("ingot_store_cache_bytes", "Memory of the block cache", float64(m.CacheBytes))
+	p.Counter("ingot_store_cache_hits_total", "Blocks found in the cache", float64(m.CacheHits))
+	p.Counter("ingot_store_cache_misses_total", "Blocks read from disk", float64(m.CacheMisses))
+	failed := 0.0
+	if m.Failed {
+		failed = 1
+	}
+	p.Gauge("ingot_store_failed", "1 once a write has failed: nothing goes on until a restart", failed)
+}
