@@ -1,0 +1,99 @@
+package history
+
+import (
+	"context"
+	"strconv"
+
+	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// backend is a database: SQLite or PostgreSQL. Statements for query are written in what
+// both understand, with parameters $1, $2, …; dialect has what they write differently.
+type backend interface {
+	dialect
+	// query reads rows.
+	query(ctx context.Context, sql string, a args, row func(scan func(dst ...any) error) error) error
+	// begin starts the transaction of the writer; there is one at a time.
+	begin(ctx context.Context) (tx, error)
+	// size is the bytes that the database takes.
+	size(ctx context.Context) (int64, error)
+	close() error
+}
+
+// dialect is what the two write differently. Lists become tables of one column, v; their
+// values are added to the parameters.
+type dialect interface {
+	numbers(a *args, list []int64) string
+	texts(a *args, list []string) string
+	blobs(a *args, list []ulid.ULID) string
+	// keys is blobs with a second column, w: the first number of each id.
+	keys(a *args, list []ulid.ULID) string
+	// join continues FROM t with the rows r of a table whose numbers a query gives,
+	// which depends on t.
+	join(table, query string) string
+}
+
+// args are the parameters of a statement.
+type args []any
+
+// add returns the text that stands for a parameter.
+func (a *args) add(v any) string {
+	*a = append(*a, v)
+	return "$" + strconv.Itoa(len(*a))
+}
+
+// table names a table of rows that are found by their ids.
+type table string
+
+const (
+	tableRuns   table = "ingot_runs"
+	tableEvents table = "ingot_events"
+)
+
+// tx is a transaction of the writer. Lists are in the order of their numbers, where that
+// is faster. After an error only rollback may be called.
+type tx interface {
+	setCursors(ctx context.Context, cursors map[string]int64) error
+
+	// function finds or adds a row.
+	function(ctx context.Context, id ids.UUID) (functionRow, error)
+	setStates(ctx context.Context, fn, states int64) error
+	// names finds or adds names; positive numbers are given to those of users, negative
+	// ones to the server's own.
+	names(ctx context.Context, names []string) (map[string]int64, error)
+
+	// insert… return the indexes of rows whose numbers were taken; they are not added.
+	insertEvents(ctx context.Context, rows []*eventRow) (clashes []int, err error)
+	insertRuns(ctx context.Context, rows []*runRow) (clashes []int, err error)
+	// findRuns returns the rows that exist, by position in keys.
+	findRuns(ctx context.Context, keys []key) (map[int]*runRow, error)
+	// has reports whether there is a row of the id.
+	has(ctx context.Context, t table, k key) (bool, error)
+	// taken visits the numbers of rows from no on, in order, until visit returns false.
+	taken(ctx context.Context, t table, no int64, visit func(no int64) bool) error
+	updateRuns(ctx context.Context, rows []*runRow) error
+
+	insertChunks(ctx context.Context, rows []chunkRow) error
+	// takeChunks reads and deletes all chunks of runs, and returns each run's together.
+	takeChunks(ctx context.Context, runs []int64) (map[int64][]byte, error)
+	insertBatchEvents(ctx context.Context, rows []batchEventRow) error
+	putSkips(ctx context.Context, rows []skipRow) error
+	// deletePending deletes the skips of a function's events that are pending.
+	deletePending(ctx context.Context, fn int64, events []ulid.ULID) error
+	addCounts(ctx context.Context, deltas map[countKey]int64) error
+
+	commit(ctx context.Context) error
+	rollback()
+}
+
+// functionRow is a row of ingot_functions. Bit s of states is set if there has ever been
+// a run in state s, and bit 0 if there has been a pending event.
+type functionRow struct {
+	no     int64
+	id     ids.UUID
+	states int64
+}
+
+const statePending = 1 << 0

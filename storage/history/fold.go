@@ -1,0 +1,207 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"ingot/engine"
+	"ingot/engine/event"
+	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Batch is what one Store adds. Byte slices have to be valid during the call only.
+type Batch struct {
+	// Events are event records (event.AppendRecord) of the log, in order.
+	Events [][]byte
+	// Records of the outboxes, in order per run.
+	Records []*engine.Lifecycle
+	// LogNext is the first number of the event log that the database does not contain
+	// then; 0 if that does not change.
+	LogNext uint64
+	// OutboxNext is the same for outboxes, by partition.
+	OutboxNext map[int]uint64
+}
+
+// fold is a batch by row: what all its records say of a run together. It is used again
+// for the next batch, so that it hardly allocates.
+type fold struct {
+	records []*engine.Lifecycle
+	next    []int32 // the next record of the same run; -1 at the end
+	runs    []foldedRun
+	byID    map[ulid.ULID]int32 // index in runs
+	events  []foldedEvent
+	skips   []*engine.Lifecycle
+	scratch []byte
+	arena   arena
+}
+
+// foldedEvent is the row of an event before its name has a number.
+type foldedEvent struct {
+	eventRow
+	text []byte // the name
+	seq  int    // its place in the batch
+	// again says that the same id may come a second time.
+	again bool
+}
+
+// foldedRun is what a batch says of one run.
+type foldedRun struct {
+	key
+	fn             ids.UUID
+	first, last    int32 // records
+	scheduled      *engine.Lifecycle
+	status         Status
+	started, ended int64
+}
+
+func newFold() *fold { return &fold{byID: map[ulid.ULID]int32{}} }
+
+// read takes a batch. Records of events that cannot be read are an error.
+func (f *fold) read(b *Batch) error {
+	f.records, f.next, f.runs, f.events = b.Records, f.next[:0], f.runs[:0], f.events[:0]
+	f.skips = f.skips[:0]
+	clear(f.byID)
+	f.arena.reset()
+	for _, rec := range b.Events {
+		if err := f.event(rec, false); err != nil {
+			return err
+		}
+	}
+	at := int32(-1) // the run of the record before
+	for i, l := range b.Records {
+		f.next = append(f.next, -1)
+		switch l.Kind {
+		case engine.EventSkipped, engine.EventPending:
+			f.skips = append(f.skips, l)
+		case engine.InternalEvent:
+			if err := f.event(l.Payload, true); err != nil {
+				return err
+			}
+		default:
+			if at < 0 || f.runs[at].id != l.Run {
+				at = f.run(l)
+			}
+			f.add(&f.runs[at], int32(i), l)
+		}
+	}
+	f.sort()
+	return nil
+}
+
+func (f *fold) event(rec []byte, internal bool) error {
+	var e event.Event
+	if _, err := event.DecodeRecord(rec, &e); err != nil {
+		return fmt.Errorf("store an event: %w", err)
+	}
+	f.events = append(f.events, foldedEvent{
+		eventRow: eventRow{
+			key: keyOf(e.InternalID), received: e.ReceivedAt, ts: e.TS, external: e.ID, data: e.Data, user: e.User, v: e.V,
+		},
+		text: e.Name, seq: len(f.events), again: e.Seeded || internal,
+	})
+	return nil
+}
+
+// run returns the index of the record's run in runs.
+func (f *fold) run(l *engine.Lifecycle) int32 {
+	i, ok := f.byID[l.Run]
+	if !ok {
+		i = int32(len(f.runs))
+		f.byID[l.Run] = i
+		f.runs = append(f.runs, foldedRun{key: keyOf(l.Run), first: -1, last: -1})
+	}
+	return i
+}
+
+// add takes a record of the run.
+func (f *fold) add(r *foldedRun, i int32, l *engine.Lifecycle) {
+	if r.last < 0 {
+		r.first = i
+	} else {
+		f.next[r.last] = i
+	}
+	r.last = i
+	if l.Fn != (ids.UUID{}) {
+		r.fn = l.Fn
+	}
+	status := Running
+	switch l.Kind {
+	case engine.RunScheduled:
+		status, r.scheduled = Scheduled, l
+	case engine.RunStarted:
+		if r.started == 0 {
+			r.started = l.At
+		}
+	case engine.RunCompleted:
+		status = Completed
+	case engine.RunFailed:
+		status = Failed
+	case engine.RunCancelled:
+		status = Cancelled
+	case engine.StepMetadata, engine.UserSpan, engine.DeferAdded, engine.DeferEnded:
+		return
+	}
+	if status.Ended() && !r.status.Ended() {
+		r.ended = l.At
+	}
+	r.status = later(r.status, status)
+}
+
+// later is the status of a run that was in one and gets records of the other. An ended
+// run remains as it is.
+func later(old, status Status) Status {
+	if old.Ended() {
+		return old
+	}
+	return max(old, status)
+}
+
+// frame packs the records of a run. The result is valid until the next batch.
+func (f *fold) frame(r *foldedRun) []byte {
+	f.scratch = f.scratch[:0]
+	for i := r.first; i >= 0; i = f.next[i] {
+		f.scratch = engine.AppendLifecycle(f.scratch, f.records[i])
+	}
+	return f.arena.add(len(f.scratch)+frameOverhead, func(dst []byte) []byte { return appendFrame(dst, f.scratch) })
+}
+
+// sort puts runs and events into the order of their tables. byID is invalid then.
+func (f *fold) sort() {
+	slices.SortFunc(f.runs, func(a, b foldedRun) int { return a.compare(&b.key) })
+	slices.SortFunc(f.events, func(a, b foldedEvent) int { return cmp.Or(a.compare(&b.key), cmp.Compare(a.seq, b.seq)) })
+}
+
+// arena holds byte slices until the next batch.
+type arena struct {
+	blocks [][]byte
+	used   int // blocks
+}
+
+const arenaBlock = 1 << 20
+
+func (a *arena) reset() {
+	a.used = 0
+	if len(a.blocks) > 32 {
+		a.blocks = a.blocks[:32] // what an extraordinary batch needed
+	}
+	for i := range a.blocks {
+		a.blocks[i] = a.blocks[i][:0]
+	}
+}
+
+// add returns what f appends to a slice that has room for size bytes.
+func (a *arena) add(size int, f func(dst []byte) []byte) []byte {
+	for a.used < len(a.blocks) && cap(a.blocks[a.used])-len(a.blocks[a.used]) < size {
+		a.used++
+	}
+	if a.used == len(a.blocks) {
+		a.blocks = append(a.blocks, make([]byte, 0, max(arenaBlock, size)))
+	}
+	b := a.blocks[a.used]
+	grown := f(b)
+	a.blocks[a.used] = grown
+	return grown[len(b):len(grown):len(grown)]
+}

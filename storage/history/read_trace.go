@@ -1,0 +1,109 @@
+package history
+
+import (
+	"context"
+	"slices"
+
+	"ingot/engine"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// full reads whole rows, chunks included, in the order of their numbers. It is one
+// statement, so that a run whose chunks are put together meanwhile is seen once.
+func (db *DB) full(ctx context.Context, numbers []int64) ([]runRow, error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	if err := db.loadFunctions(ctx); err != nil {
+		return nil, err
+	}
+	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
+	var a args
+	list := db.numbers(&a, numbers)
+	query := "SELECT " + runColumns + ", r.trace, -1 AS seq FROM ingot_runs r WHERE r.no IN " + list +
+		" UNION ALL SELECT c.run, NULL, 0, 0, 0, NULL, 0, NULL, c.data, c.seq FROM ingot_chunks c WHERE c.run IN " + list +
+		" ORDER BY 1, 10"
+	var rows []runRow
+	err := db.query(ctx, query, a, func(scan func(...any) error) error {
+		var row runRow
+		var seq int64
+		if err := scanRun(scan, &row, &row.trace, &seq); err != nil {
+			return err
+		}
+		if last := len(rows) - 1; seq < 0 {
+			rows = append(rows, row)
+		} else if last >= 0 && rows[last].no == row.no {
+			rows[last].trace = append(rows[last].trace, row.trace...)
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// records decodes the records of a row.
+func (db *DB) records(row *runRow, visit func(*engine.Lifecycle) error) error {
+	b, err := unpack(row.trace)
+	if err != nil {
+		return err
+	}
+	return engine.DecodeRun(b, row.id, db.functions.id(classFunction(row.class)), visit)
+}
+
+// withOutput is run with its output.
+func (db *DB) withOutput(row *runRow) (Run, error) {
+	r, err := db.run(row)
+	if err != nil {
+		return r, err
+	}
+	err = db.records(row, func(l *engine.Lifecycle) error {
+		switch l.Kind {
+		case engine.RunCompleted, engine.RunFailed, engine.RunCancelled:
+			r.Output = l.Payload
+		}
+		return nil
+	})
+	return r, err
+}
+
+// runsWithOutput reads runs by their numbers, in that order.
+func (db *DB) runsWithOutput(ctx context.Context, numbers []int64) ([]Run, error) {
+	rows, err := db.full(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, len(rows))
+	for i := range rows {
+		if runs[i], err = db.withOutput(&rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return runs, nil
+}
+
+// Traces implements Reader.Traces.
+func (db *DB) Traces(ctx context.Context, ids []ulid.ULID) ([]Trace, error) {
+	numbers, err := db.find(ctx, tableRuns, ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.full(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
+	traces := make([]Trace, len(rows))
+	for i := range rows {
+		t := &traces[i]
+		if t.Run, err = db.withOutput(&rows[i]); err != nil {
+			return nil, err
+		}
+		err = db.records(&rows[i], func(l *engine.Lifecycle) error {
+			t.Records = append(t.Records, *l)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return traces, nil
+}

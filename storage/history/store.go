@@ -1,0 +1,133 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ingot/engine"
+)
+
+// Store adds a batch: all of it or, if there is an error, nothing. It is durable when it
+// returns. After an error the caller cannot know whether it was stored, if the connection
+// broke at the end; Cursors says so.
+func (db *DB) Store(ctx context.Context, b *Batch) error {
+	db.storing.Lock()
+	defer db.storing.Unlock()
+	begun := time.Now()
+	f := db.fold
+	if err := f.read(b); err != nil {
+		return err
+	}
+	err := db.write(ctx, func(s *store) error {
+		if err := s.events(ctx, f); err != nil {
+			return err
+		}
+		if err := s.skips(ctx, f.skips); err != nil { // before the runs that end the wait
+			return err
+		}
+		if err := s.runs(ctx, f, false); err != nil {
+			return err
+		}
+		return s.tx.setCursors(ctx, cursorRows(b))
+	})
+	f.records = nil
+	if err == nil {
+		db.stats.stored(len(f.runs), len(f.events), time.Since(begun))
+	}
+	return err
+}
+
+// Append implements Reader.Append.
+func (db *DB) Append(ctx context.Context, records ...engine.Lifecycle) error {
+	b := &Batch{}
+	for i := range records {
+		switch k := records[i].Kind; k {
+		case engine.StepMetadata, engine.UserSpan:
+			b.Records = append(b.Records, &records[i])
+		default:
+			return fmt.Errorf("a record of kind %d cannot be appended", k)
+		}
+	}
+	db.storing.Lock()
+	defer db.storing.Unlock()
+	f := db.fold
+	if err := f.read(b); err != nil {
+		return err
+	}
+	defer func() { f.records = nil }()
+	return db.write(ctx, func(s *store) error { return s.runs(ctx, f, true) })
+}
+
+// Cursors returns how far the database is: the first number of the event log, and the
+// first number of each partition's outbox, that it does not contain.
+func (db *DB) Cursors(ctx context.Context) (logNext uint64, outboxNext map[int]uint64, err error) {
+	outboxNext = map[int]uint64{}
+	err = db.query(ctx, "SELECT name, value FROM ingot_cursors", nil, func(scan func(...any) error) error {
+		var name string
+		var value int64
+		if err := scan(&name, &value); err != nil {
+			return err
+		}
+		if name == cursorLog {
+			logNext = uint64(value)
+		} else if p, err := strconv.Atoi(strings.TrimPrefix(name, cursorOutbox)); err == nil {
+			outboxNext[p] = uint64(value)
+		}
+		return nil
+	})
+	return logNext, outboxNext, err
+}
+
+// Names of cursors. Those of outboxes end with the partition.
+const (
+	cursorLog    = "log"
+	cursorOutbox = "outbox/"
+)
+
+func cursorRows(b *Batch) map[string]int64 {
+	rows := map[string]int64{}
+	if b.LogNext != 0 {
+		rows[cursorLog] = int64(b.LogNext)
+	}
+	for p, n := range b.OutboxNext {
+		rows[cursorOutbox+strconv.Itoa(p)] = int64(n)
+	}
+	return rows
+}
+
+// store is one transaction that adds things.
+type store struct {
+	db     *DB
+	tx     tx
+	counts counter
+}
+
+// write runs f in a transaction. What f learned of functions and names is kept if it
+// commits, else forgotten.
+func (db *DB) write(ctx context.Context, f func(*store) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if err := db.loadFunctions(ctx); err != nil {
+		return err
+	}
+	tx, err := db.begin(ctx)
+	if err != nil {
+		return err
+	}
+	s := &store{db: db, tx: tx, counts: counter{}}
+	if err = f(s); err == nil {
+		err = tx.addCounts(ctx, s.counts)
+	}
+	if err == nil {
+		err = tx.commit(ctx)
+	} else {
+		tx.rollback()
+	}
+	if err != nil {
+		db.forget()
+	}
+	return err
+}

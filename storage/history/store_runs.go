@@ -1,0 +1,215 @@
+package history
+
+import (
+	"context"
+
+	"ingot/engine"
+)
+
+// Bounds of what is rewritten when a run gets further records.
+const (
+	// growTrace: a row that is written anyway takes further records up to this size.
+	growTrace = 1 << 10
+	// joinChunks: when a run ends, its chunks are put together if they are not more than this.
+	joinChunks = 64
+)
+
+// pendingRun is a run of the batch on its way to the table.
+type pendingRun struct {
+	runRow
+	folded *foldedRun
+	fn     functionRow
+	old    *runRow // nil if it is new
+	frame  []byte
+}
+
+// runs adds the batch's runs. With onlyKnown, what is about runs that do not exist is dropped.
+func (s *store) runs(ctx context.Context, f *fold, onlyKnown bool) error {
+	if len(f.runs) == 0 {
+		return nil
+	}
+	old, err := s.findOld(ctx, f, onlyKnown)
+	if err != nil {
+		return err
+	}
+	var fresh, changed []*pendingRun
+	last := int64(-1)
+	pending := make([]pendingRun, len(f.runs))
+	for i := range f.runs {
+		p, row := &pending[i], old[i]
+		if row == nil && onlyKnown {
+			continue
+		}
+		p.old = row
+		if err := s.prepare(ctx, f, p, &f.runs[i]); err != nil {
+			return err
+		}
+		switch {
+		case row != nil:
+			changed = append(changed, p)
+		case p.no <= last: // its number is taken
+			if err := s.runAgain(ctx, p, &changed); err != nil {
+				return err
+			}
+		default:
+			last = p.no
+			fresh = append(fresh, p)
+		}
+	}
+	if err := s.insert(ctx, fresh, &changed); err != nil {
+		return err
+	}
+	return s.change(ctx, changed)
+}
+
+// findOld looks for the runs that do not begin in the batch.
+func (s *store) findOld(ctx context.Context, f *fold, all bool) (map[int]*runRow, error) {
+	var keys []key
+	var at []int
+	for i := range f.runs {
+		if all || f.runs[i].scheduled == nil {
+			keys = append(keys, f.runs[i].key)
+			at = append(at, i)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	found, err := s.tx.findRuns(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	old := make(map[int]*runRow, len(found))
+	for i, row := range found {
+		old[at[i]] = row
+	}
+	return old, nil
+}
+
+// prepare makes the row that the run would have if it were new.
+func (s *store) prepare(ctx context.Context, f *fold, p *pendingRun, r *foldedRun) error {
+	p.folded, p.key, p.frame = r, r.key, f.frame(r)
+	p.started, p.ended = r.started, r.ended
+	id := r.fn
+	if p.old != nil {
+		id = s.db.functions.id(classFunction(p.old.class))
+	}
+	var err error
+	if p.fn, err = s.function(ctx, id); err != nil {
+		return err
+	}
+	status := r.status
+	if status == 0 {
+		status = Running // all that is known is that it has metadata
+	}
+	if l := r.scheduled; l != nil {
+		p.schedule(l)
+		if err := s.settle(ctx, p.fn, l.Events); err != nil {
+			return err
+		}
+	}
+	p.class = classOf(p.fn.no, status, p.flags&engine.FlagDeferred != 0)
+	p.trace = p.frame
+	return nil
+}
+
+// schedule takes what begins a run.
+func (r *runRow) schedule(l *engine.Lifecycle) {
+	r.flags = l.Flags
+	x := extra{cron: l.Name, original: l.Child}
+	if len(l.Events) > 0 {
+		r.event = l.Events[0][:]
+		x.further = l.Events[1:]
+	}
+	r.extra = x.encode()
+}
+
+// insert adds new runs. Those that turn out to exist go to changed.
+func (s *store) insert(ctx context.Context, fresh []*pendingRun, changed *[]*pendingRun) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	rows := make([]*runRow, len(fresh))
+	for i, p := range fresh {
+		rows[i] = &p.runRow
+	}
+	clashes, err := s.tx.insertRuns(ctx, rows)
+	if err != nil {
+		return err
+	}
+	var clashed []*pendingRun
+	for _, i := range clashes {
+		clashed = append(clashed, fresh[i])
+		fresh[i] = nil
+	}
+	for _, p := range fresh {
+		if p == nil {
+			continue
+		}
+		if err := s.inserted(ctx, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range clashed {
+		if err := s.runAgain(ctx, p, changed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inserted notes a new row.
+func (s *store) inserted(ctx context.Context, p *pendingRun) error {
+	s.count(p.class, &p.runRow, 1)
+	if p.folded.scheduled != nil {
+		if err := s.batchEvents(ctx, p); err != nil {
+			return err
+		}
+	}
+	return s.mark(ctx, p.fn.id, 1<<(p.class&stateMask))
+}
+
+// batchEvents lets the run be found by its events after the first.
+func (s *store) batchEvents(ctx context.Context, p *pendingRun) error {
+	events := p.folded.scheduled.Events
+	if len(events) < 2 {
+		return nil
+	}
+	rows := make([]batchEventRow, 0, len(events)-1)
+	for _, id := range events[1:] {
+		rows = append(rows, batchEventRow{id, p.no})
+	}
+	return s.tx.insertBatchEvents(ctx, rows)
+}
+
+// runAgain adds a run whose number is taken, or adds it to changed if it exists.
+func (s *store) runAgain(ctx context.Context, p *pendingRun, changed *[]*pendingRun) error {
+	found, err := s.tx.findRuns(ctx, []key{keyOf(p.id)})
+	if err != nil {
+		return err
+	}
+	if row := found[0]; row != nil {
+		p.old = row
+		*changed = append(*changed, p)
+		return nil
+	}
+	if p.no, err = s.free(ctx, tableRuns, number(p.id)); err != nil {
+		return err
+	}
+	clashes, err := s.tx.insertRuns(ctx, []*runRow{&p.runRow})
+	if err != nil {
+		return err
+	}
+	if len(clashes) > 0 {
+		return errCrowded
+	}
+	return s.inserted(ctx, p)
+}
+
+// count changes the counts by n runs like row that are in a class.
+func (s *store) count(class int64, row *runRow, n int64) {
+	s.counts.add(countQueued, int64(row.id.Time()), class, n)
+	if row.ended > 0 {
+		s.counts.add(countEnded, row.ended, class, n)
+	}
+}
