@@ -68,7 +68,7 @@ func TestRuns(t *testing.T) {
 	t.Parallel()
 	a, b, gone := ids.UUID{1}, ids.UUID{2}, ids.UUID{3}
 	r := NewRuns(func(fn ids.UUID) string { return map[ids.UUID]string{a: "app-a", b: "app-b"}[fn] })
-	for _, l := range []engine.Lifecycle{
+	r.Observe([]*engine.Lifecycle{
 		{Kind: engine.RunScheduled, Fn: a}, {Kind: engine.RunScheduled, Fn: b}, {Kind: engine.RunScheduled, Fn: gone},
 		{Kind: engine.RunStarted, Fn: a}, {Kind: engine.CallStarted, Fn: a},
 		{Kind: engine.CallEnded, Fn: a, Started: 1, Duration: 2e6},
@@ -78,9 +78,7 @@ func TestRuns(t *testing.T) {
 		{Kind: engine.CallStarted, Fn: a}, {Kind: engine.CallEnded, Fn: a, Started: 1, Duration: 3e9, Name: "HTTP 500", Due: 9},
 		{Kind: engine.CallStarted, Fn: a}, {Kind: engine.CallEnded, Fn: a, Started: 1, Duration: 9e12, Name: "HTTP 500"},
 		{Kind: engine.RunFailed, Fn: a}, {Kind: engine.RunCompleted, Fn: a}, {Kind: engine.RunCancelled, Fn: b},
-	} {
-		r.Observe(&l)
-	}
+	})
 	got := page(r.Totals, r.ByFunction)
 	for _, want := range []string{
 		"ingot_runs_scheduled_total 3\n", "ingot_runs_started_total 1\n", `ingot_runs_ended_total{status="cancelled"} 1` + "\n",

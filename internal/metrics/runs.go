@@ -10,9 +10,9 @@ import (
 	"ingot/internal/ids"
 )
 
-// Runs counts runs and calls to apps by what their history tells. Whoever consumes the
-// records shows each of them to Observe once, so counting costs the runs nothing, and
-// what is counted is what is stored. Counts are since the start of the process.
+// Runs counts runs and calls to apps by what their history tells. Whoever stores the
+// records shows them to Observe, so counting costs the runs nothing, and what is counted
+// is what is stored. Counts are since the start of the process.
 type Runs struct {
 	slug func(ids.UUID) string
 
@@ -37,10 +37,23 @@ const (
 	numCounts
 )
 
-// byKind has the count of each kind of record that is one more of something.
-var byKind = map[engine.LifecycleKind]int{
-	engine.RunScheduled: scheduled, engine.RunStarted: started, engine.RunCompleted: completed,
-	engine.RunFailed: failed, engine.RunCancelled: cancelled, engine.CallStarted: called,
+// kindCount is the count of a kind of record; ok is false for those without one.
+func kindCount(k engine.LifecycleKind) (n int, ok bool) {
+	switch k {
+	case engine.RunScheduled:
+		return scheduled, true
+	case engine.RunStarted:
+		return started, true
+	case engine.RunCompleted:
+		return completed, true
+	case engine.RunFailed:
+		return failed, true
+	case engine.RunCancelled:
+		return cancelled, true
+	case engine.CallStarted:
+		return called, true
+	}
+	return 0, false
 }
 
 // NewRuns returns counts of nothing. slug names a function, by "" one that is unknown.
@@ -48,18 +61,24 @@ func NewRuns(slug func(ids.UUID) string) *Runs {
 	return &Runs{slug: slug, byFn: map[ids.UUID]*counts{}}
 }
 
-// Observe counts a record. It may be called by several goroutines.
-func (r *Runs) Observe(l *engine.Lifecycle) {
+// Observe counts records. It may be called by several goroutines.
+func (r *Runs) Observe(records []*engine.Lifecycle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range records {
+		r.observe(l)
+	}
+}
+
+func (r *Runs) observe(l *engine.Lifecycle) {
 	if l.Op == engine.OpGateway {
 		return // a request that the server makes for a step is no call of an SDK
 	}
-	n, counted := byKind[l.Kind]
+	n, counted := kindCount(l.Kind)
 	answer := l.Kind == engine.CallEnded && l.Started != 0 // without, it amends one that is counted
 	if !counted && !answer {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	c := r.byFn[l.Fn]
 	if c == nil {
 		c = new(counts)

@@ -39,7 +39,7 @@ func (s *Server) openHistory(ctx context.Context, cfg Config) error {
 		return err //nolint:wrapcheck // says what it was
 	}
 	s.history = db
-	s.consumer = history.Consume(db, s.engine, s.log)
+	s.consumer = history.Consume(countedDB{db, s.runs}, s.engine, s.log)
 	db.SetSync(s.consumer.Sync)
 	s.watchHistory(s.consumer.Lag)
 	s.metrics.Register(s.historyMetrics)

@@ -1,14 +1,18 @@
 package server
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"time"
 
 	"ingot/api"
+	"ingot/engine"
 	"ingot/internal/config"
+	"ingot/internal/ids"
 	"ingot/internal/metrics"
+	"ingot/storage/history"
 	"ingot/storage/pebble"
 )
 
@@ -36,10 +40,39 @@ func tokenSecret(cfg Config) []byte {
 func (s *Server) operate(cfg Config) {
 	s.metrics.Register(s.engineMetrics)
 	s.metrics.Register(s.storeMetrics)
+	s.metrics.Register(s.runs.Totals)
+	if cfg.FunctionMetrics {
+		s.metrics.Register(s.runs.ByFunction)
+	}
 	s.metrics.Register(metrics.Runtime(cfg.Version))
 	s.api.Operate(api.Operations{
 		FallbackKey: cfg.FallbackKey, NoUI: cfg.NoUI, Metrics: s.metrics.Append, NotReady: s.notReady,
 	})
+}
+
+// slugs names functions, also those that are archived.
+func slugs(catalog *engine.Catalog) func(ids.UUID) string {
+	return func(id ids.UUID) string {
+		if f := catalog.Snapshot().ByID[id]; f != nil {
+			return f.Slug
+		}
+		return ""
+	}
+}
+
+// countedDB counts what was stored of runs.
+type countedDB struct {
+	*history.DB
+	runs *metrics.Runs
+}
+
+// Store stores a batch and counts it.
+func (c countedDB) Store(ctx context.Context, b *history.Batch) error {
+	if err := c.DB.Store(ctx, b); err != nil {
+		return err //nolint:wrapcheck // a decorator adds nothing
+	}
+	c.runs.Observe(b.Records)
+	return nil
 }
 
 // check tells why the server should get no requests now; empty if it may. The text is

@@ -60,6 +60,7 @@ type Server struct {
 	consumer *history.Consumer
 
 	metrics metrics.Registry
+	runs    *metrics.Runs
 	checks  []check
 	grace   time.Duration
 	// draining is set when the server begins to stop.
