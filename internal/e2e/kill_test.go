@@ -88,6 +88,7 @@ func TestKill(t *testing.T) {
 	if err := p.Stop(); err != nil {
 		t.Errorf("SIGTERM: %v", err)
 	}
+	w.checkHistory(t, dir)
 	before := w.calls.Load()
 	p = start(0)
 	time.Sleep(time.Second)
