@@ -31,7 +31,7 @@ const (
 	// syncEvery bounds how often readers can make it store.
 	syncEvery = 20 * time.Millisecond
 	// batchBytes bounds what one store takes from the log and the outboxes.
-	batchBytes = 16 << 20
+	batchBytes = 8 << 20
 	// retryMax bounds the pause after a failed store, which begins at retryMin.
 	retryMin, retryMax = 100 * time.Millisecond, 5 * time.Second
 	// syncWait bounds Sync.
