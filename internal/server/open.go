@@ -13,7 +13,6 @@ import (
 	"ingot/engine"
 	"ingot/internal/admin"
 	"ingot/internal/config"
-	"ingot/internal/metrics"
 	"ingot/internal/realtime"
 	"ingot/storage/pebble"
 	"ingot/transport"
@@ -42,7 +41,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("loading the catalog: %w", err)
 	}
-	s.runs = metrics.NewRuns(slugs(catalog))
+	s.openMetrics(cfg, catalog)
 	hub := realtime.NewHub(realtime.Limits{})
 	s.reach = transport.NewHTTP(transport.Options{
 		SigningKey: cfg.SigningKey, Workers: cfg.Workers, Timeout: cfg.CallTimeout, Logger: s.log,

@@ -35,9 +35,9 @@ func tokenSecret(cfg Config) []byte {
 	return mac.Sum(nil)
 }
 
-// operate sets up what is for operators: metrics, readiness, keys. It comes before the
-// first request.
-func (s *Server) operate(cfg Config) {
+// openMetrics registers what /metrics shows; the reference's figures come first.
+func (s *Server) openMetrics(cfg Config, catalog *engine.Catalog) {
+	s.runs = metrics.NewRuns(slugs(catalog))
 	s.metrics.Register(s.engineMetrics)
 	s.metrics.Register(s.storeMetrics)
 	s.metrics.Register(s.runs.Totals)
@@ -45,6 +45,11 @@ func (s *Server) operate(cfg Config) {
 		s.metrics.Register(s.runs.ByFunction)
 	}
 	s.metrics.Register(metrics.Runtime(cfg.Version))
+}
+
+// operate sets up what is for operators: metrics, readiness, keys. It comes before the
+// first request.
+func (s *Server) operate(cfg Config) {
 	s.api.Operate(api.Operations{
 		FallbackKey: cfg.FallbackKey, NoUI: cfg.NoUI, Metrics: s.metrics.Append, NotReady: s.notReady,
 	})

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCallsAreSignedWithTheFirstKey: an app that is named is asked to sync by a server of
+// the kind "cloud", which signs with the new key while callers may use both.
+func TestCallsAreSignedWithTheFirstKey(t *testing.T) {
+	type ping struct{ kind, signature string }
+	pings := make(chan ping, 1)
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case pings <- ping{r.Header.Get("X-Inngest-Server-Kind"), r.Header.Get("X-Inngest-Signature")}:
+		default:
+		}
+	}))
+	defer app.Close()
+	cfg := startConfig(t)
+	cfg.SDKURLs = []string{app.URL + "/api/inngest"}
+	s := start(t, cfg)
+	defer stop(t, s)
+	select {
+	case p := <-pings:
+		if p.kind != "cloud" || !strings.HasPrefix(p.signature, "t=") {
+			t.Errorf("got %+v", p)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the app was not asked to sync")
+	}
+}
+
+func TestTokenSecret(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig("")
+	if tokenSecret(cfg) != nil {
+		t.Error("a secret without a key")
+	}
+	cfg.SigningKey = "aa"
+	a := tokenSecret(cfg)
+	cfg.SigningKey = "bb"
+	if b := tokenSecret(cfg); len(a) < 32 || bytes.Equal(a, b) {
+		t.Errorf("secrets %x and %x", a, b)
+	}
+}
+
+func TestNotReady(t *testing.T) {
+	s := start(t, testConfig(t.TempDir()))
+	ready := func() (int, string) { return request(t, http.MethodGet, "http://"+s.Addr()+"/ready", "") }
+	if status, body := ready(); status != http.StatusOK || body != "" {
+		t.Errorf("%d %q", status, body)
+	}
+	s.draining.Store(true)
+	if status, body := ready(); status != http.StatusServiceUnavailable || !strings.Contains(body, `"message":"draining`) {
+		t.Errorf("draining: %d %q", status, body)
+	}
+	s.draining.Store(false)
+	s.fail(errors.New("no space left on device"))
+	if status, body := ready(); status != http.StatusServiceUnavailable || !strings.Contains(body, "its log says why") || strings.Contains(body, "no space") {
+		t.Errorf("failed: %d %q", status, body)
+	}
+	stop(t, s)
+}
+
+func TestHistoryBehind(t *testing.T) {
+	t.Parallel()
+	s := &Server{}
+	var behind time.Duration
+	var failed error
+	s.watchHistory(func() (time.Duration, error) { return behind, failed })
+	for _, c := range []struct {
+		behind time.Duration
+		err    error
+		want   string
+	}{
+		{0, nil, ""},
+		{maxHistoryLag - 1, errors.New("away"), ""},
+		{maxHistoryLag, nil, "the history database is 5m0s behind"},
+		{maxHistoryLag, errors.New("dial postgres://u:secret@x"), "the history database has been away for 5m0s; events and runs wait on disk"},
+	} {
+		behind, failed = c.behind, c.err
+		if got := s.checks[0](); got != c.want {
+			t.Errorf("%v, %v: %q, want %q", c.behind, c.err, got, c.want)
+		}
+	}
+	if got := string(s.metrics.Append(nil)); !strings.Contains(got, "\ningot_history_lag_seconds 300\n") || !strings.Contains(got, "\ningot_history_away 1\n") {
+		t.Errorf("metrics\n%s", got)
+	}
+}
