@@ -1,10 +1,17 @@
 package api
 
 import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
+	"time"
+
+	"ingot/engine"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/valyala/fasthttp"
@@ -20,6 +27,8 @@ const (
 	userlandPrefix   = "userland."
 	scoreKind        = "inngest.score"
 	metadataTooLarge = "Metadata span exceeds maximum size of 64KB"
+
+	metadataCumulative = "Cumulative metadata size exceeds limit"
 )
 
 // metadataKinds are the kinds of the reserved prefix that SDKs may send.
@@ -57,17 +66,17 @@ func (o *metadataOp) UnmarshalText(b []byte) error {
 	return fmt.Errorf("unknown op %q", b)
 }
 
-// runMetadata checks an SDK's metadata for a run and acknowledges it. It is not
-// kept yet: metadata belongs to the read model, which the engine's state is not.
+// runMetadata keeps what an SDK says about a run, a step or a span of user code.
 func (s *Server) runMetadata(ctx *fasthttp.RequestCtx, p params) {
 	id := p.get("runID")
-	if _, err := ulid.ParseStrict(id); err != nil {
+	run, err := ulid.ParseStrict(id)
+	if err != nil {
 		publicErr(ctx, fasthttp.StatusBadRequest, "", "Invalid run ID: "+id)
 		return
 	}
 	body := ctx.PostBody()
 	if len(body) > maxMetadataBody {
-		publicErr(ctx, fasthttp.StatusRequestEntityTooLarge, "", "Cumulative metadata size exceeds limit")
+		publicErr(ctx, fasthttp.StatusRequestEntityTooLarge, "", metadataCumulative)
 		return
 	}
 	var in metadataJSON
@@ -86,7 +95,79 @@ func (s *Server) runMetadata(ctx *fasthttp.RequestCtx, p params) {
 			return
 		}
 	}
+	if len(in.Metadata) > 0 {
+		wait, cancel := context.WithTimeout(context.Background(), restTimeout)
+		defer cancel()
+		if err := s.appendRecords(wait, run, []engine.Lifecycle{in.record(run)}); err != nil {
+			s.restRefused(ctx, err)
+			return
+		}
+	}
 	ctx.SetContentType(contentTypeJSON)
+}
+
+// record is the metadata as the history keeps it (spec 02 §6.4).
+func (m *metadataJSON) record(run ulid.ULID) engine.Lifecycle {
+	l := engine.Lifecycle{Kind: engine.StepMetadata, At: time.Now().UnixMilli(), Run: run, Attempt: -1}
+	scope, t := "run", &m.Target
+	if t.StepID != nil {
+		scope = "step"
+		l.Step = hashStep(*t.StepID, or(t.StepIndex, 0))
+		switch {
+		case t.SpanID != nil && t.StepAttempt != nil:
+			scope, l.Target = "extended_trace", *t.SpanID
+		case t.SpanID == nil:
+			l.Attempt = max(or(t.StepAttempt, -1), -1)
+		}
+	}
+	updates := make([]storedUpdate, len(m.Metadata))
+	for i := range m.Metadata {
+		u := &m.Metadata[i]
+		values := make(map[string]any, len(u.Values))
+		for k, v := range u.Values {
+			values[k] = v
+		}
+		updates[i] = storedUpdate{Scope: scope, Kind: u.Kind, Op: string(or(&u.Op, "merge")), Values: values}
+	}
+	l.Payload = updatesPayload(updates)
+	return l
+}
+
+// or is what p points to, or def if that is nothing.
+func or[T comparable](p *T, def T) T {
+	var zero T
+	if p == nil || *p == zero {
+		return def
+	}
+	return *p
+}
+
+// hashStep is the id of a step by what the user calls it: of the index-th one with that
+// id (spec 03 §19.2).
+func hashStep(id string, index int) string {
+	if index > 0 {
+		id += ":" + strconv.Itoa(index)
+	}
+	sum := sha1.Sum([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
+
+// storedUpdate is an element of the payload of a record of kind engine.StepMetadata.
+type storedUpdate struct {
+	Scope  string         `json:"scope"`
+	Kind   string         `json:"kind"`
+	Op     string         `json:"op"`
+	Values map[string]any `json:"values"`
+}
+
+func (u storedUpdate) payload() []byte { return updatesPayload([]storedUpdate{u}) }
+
+func updatesPayload(list []storedUpdate) []byte {
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // values are valid JSON or plain; the handler's recover answers 500
+	}
+	return b
 }
 
 // targetValid reports whether what narrows a step down comes with a step.
@@ -108,7 +189,7 @@ func (m *metadataUpdate) valid() bool {
 // scoresValid checks `{"<name>":{"value":<finite number or boolean>}}` (spec 03 §19.2).
 func (m *metadataUpdate) scoresValid() bool {
 	for name, raw := range m.Values {
-		if name == "" || len(name) > maxScoreName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\'' }) {
+		if !scoreName(name) {
 			return false
 		}
 		var score struct {

@@ -109,11 +109,13 @@ type Server struct {
 	tokenSecret []byte
 	// streams are the connections that handlers have taken over, live those of them
 	// that publish; closing ends when Shutdown begins.
-	streams   sync.WaitGroup
-	live      atomic.Int64
-	closing   context.Context
-	close     context.CancelFunc
-	keys      eventKeys
+	streams sync.WaitGroup
+	live    atomic.Int64
+	closing context.Context
+	close   context.CancelFunc
+	keys    eventKeys
+	// kept bounds what is added to the history of single runs.
+	kept      keptSizes
 	mu        sync.Mutex
 	listeners []net.Listener // what Serve has been given
 	// draining is set by Shutdown; /ready then tells load balancers to go elsewhere.
