@@ -78,11 +78,17 @@ func TestUsage(t *testing.T) {
 // startDev runs `ingot dev` in this process and returns when it serves.
 func startDev(t *testing.T, terminal bool, args ...string) (out, errOut *buffer, stop func() int) {
 	t.Helper()
+	return startServer(t, terminal, "dev", append([]string{"--no-discovery"}, args...)...)
+}
+
+// startServer runs a server in this process and returns when it serves.
+func startServer(t *testing.T, terminal bool, mode string, args ...string) (out, errOut *buffer, stop func() int) {
+	t.Helper()
 	out, errOut = new(buffer), new(buffer)
 	ctx, cancel := context.WithCancel(context.Background())
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"ingot", "dev", "--host", "127.0.0.1", "--no-discovery"}, args...),
+		code <- run(ctx, append([]string{"ingot", mode, "--host", "127.0.0.1"}, args...),
 			streams{out: out, err: errOut, outTerminal: terminal})
 	}()
 	for !strings.Contains(errOut.String(), "starting server") || terminal && !strings.Contains(out.String(), "Send an event") {
