@@ -165,7 +165,7 @@ func (f *fold) frame(r *foldedRun) []byte {
 	for i := r.first; i >= 0; i = f.next[i] {
 		f.scratch = engine.AppendLifecycle(f.scratch, f.records[i])
 	}
-	return f.arena.add(len(f.scratch)+frameOverhead, func(dst []byte) []byte { return appendFrame(dst, f.scratch) })
+	return f.arena.add(frameRoom(len(f.scratch)), func(dst []byte) []byte { return appendFrame(dst, f.scratch) })
 }
 
 // sort puts runs and events into the order of their tables. byID is invalid then.

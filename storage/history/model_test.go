@@ -15,6 +15,7 @@ import (
 	"ingot/engine"
 	"ingot/engine/event"
 	"ingot/internal/ids"
+	"ingot/internal/pgtest"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -252,6 +253,10 @@ func opened(t *testing.T, f func(t *testing.T, db *DB)) {
 		t.Parallel()
 		f(t, openTest(t, Config{Path: filepath.Join(t.TempDir(), "history.db")}))
 	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		f(t, openTest(t, Config{PostgresURI: pgtest.Start(t)}))
+	})
 }
 
 func openTest(t *testing.T, cfg Config) *DB {
@@ -299,7 +304,7 @@ func (m *model) check(db *DB) {
 	ctx := m.t.Context()
 	m.checkRuns(ctx, db)
 	m.checkEvents(ctx, db)
-	for range 25 {
+	for range 12 {
 		m.checkRunList(ctx, db, m.runQuery())
 		m.checkEventList(ctx, db, m.eventQuery())
 	}

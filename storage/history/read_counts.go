@@ -52,7 +52,7 @@ func (db *DB) countRows(ctx context.Context, kind int64, keys []int64, from, unt
 		lo, hi := window(from, until)
 		of = "FROM ingot_events r WHERE r.name = l.v AND r.no >= " + a.add(lo) + " AND r.no < " + a.add(hi)
 	}
-	return db.number(ctx, "SELECT coalesce(sum((SELECT count(*) "+of+")), 0) FROM "+list+" l", a)
+	return db.number(ctx, "SELECT CAST(coalesce(sum((SELECT count(*) "+of+")), 0) AS BIGINT) FROM "+list+" l", a)
 }
 
 // sum adds up whole hours.
@@ -68,7 +68,7 @@ func (db *DB) sum(ctx context.Context, kind int64, keys []int64, firstHour, endH
 		ranges += "SELECT coalesce(sum(c.n), 0) AS n FROM ingot_counts c WHERE c.kind = " + k +
 			" AND c.bucket >= " + a.add(r[0]) + " AND c.bucket < " + a.add(r[1]) + " AND c.key IN (SELECT v FROM keys)"
 	}
-	return db.number(ctx, "WITH keys AS (SELECT l.v FROM "+list+" l) SELECT coalesce(sum(s.n), 0) FROM ("+ranges+") s", a)
+	return db.number(ctx, "WITH keys AS (SELECT l.v FROM "+list+" l) SELECT CAST(coalesce(sum(s.n), 0) AS BIGINT) FROM ("+ranges+") s", a)
 }
 
 // number reads one number.

@@ -42,18 +42,12 @@ func (db *DB) readEvents(ctx context.Context, query string, a args) ([]Event, er
 	var out []Event
 	err := db.query(ctx, query, a, func(scan func(...any) error) error {
 		var e Event
-		var id []byte
-		var external, v *string
-		if err := scan(&id, &e.Name, &e.ReceivedAt, &e.TS, &external, &v, &e.Data, &e.User); err != nil {
+		var id, name, external, v []byte
+		if err := scan(&id, &name, &e.ReceivedAt, &e.TS, &external, &v, &e.Data, &e.User); err != nil {
 			return err
 		}
 		copy(e.ID[:], id)
-		if external != nil {
-			e.ExternalID = *external
-		}
-		if v != nil {
-			e.V = *v
-		}
+		e.Name, e.ExternalID, e.V = string(name), string(external), string(v)
 		out = append(out, e)
 		return nil
 	})
@@ -161,13 +155,13 @@ func (db *DB) Skips(ctx context.Context, events []ulid.ULID) ([]Skip, error) {
 	var out []Skip
 	err := db.query(ctx, query, a, func(scan func(...any) error) error {
 		var s Skip
-		var event []byte
+		var event, reason []byte
 		var fn, pending int64
-		if err := scan(&event, &fn, &s.Reason, &s.At, &pending); err != nil {
+		if err := scan(&event, &fn, &reason, &s.At, &pending); err != nil {
 			return err
 		}
 		copy(s.Event[:], event)
-		s.Function, s.Pending = db.functions.id(fn), pending != 0
+		s.Function, s.Reason, s.Pending = db.functions.id(fn), string(reason), pending != 0
 		out = append(out, s)
 		return nil
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -155,11 +154,14 @@ func (*sqlite) numbers(a *args, list []int64) string {
 }
 
 func (*sqlite) texts(a *args, list []string) string {
-	b, err := json.Marshal(list)
-	if err != nil {
-		b = []byte("[]") // cannot be: strings can always be written
+	b := []byte{'['}
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendHex(b, []byte(list[i])) // JSON's own strings cannot be all that a name can
 	}
-	return "(SELECT value AS v FROM json_each(" + a.add(string(b)) + "))"
+	return "(SELECT CAST(unhex(value) AS TEXT) AS v FROM json_each(" + a.add(string(append(b, ']'))) + "))"
 }
 
 func (*sqlite) blobs(a *args, list []ulid.ULID) string {
@@ -168,7 +170,7 @@ func (*sqlite) blobs(a *args, list []ulid.ULID) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendHex(b, list[i])
+		b = appendHex(b, list[i][:])
 	}
 	return "(SELECT unhex(value) AS v FROM json_each(" + a.add(string(append(b, ']'))) + "))"
 }
@@ -179,15 +181,15 @@ func (*sqlite) keys(a *args, list []ulid.ULID) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendHex(append(b, '['), list[i])
+		b = appendHex(append(b, '['), list[i][:])
 		b = strconv.AppendInt(append(b, ','), number(list[i]), 10)
 		b = append(b, ']')
 	}
 	return "(SELECT unhex(value ->> 0) AS v, value ->> 1 AS w FROM json_each(" + a.add(string(append(b, ']'))) + "))"
 }
 
-func appendHex(b []byte, id ulid.ULID) []byte {
-	return append(hex.AppendEncode(append(b, '"'), id[:]), '"')
+func appendHex(b, v []byte) []byte {
+	return append(hex.AppendEncode(append(b, '"'), v), '"')
 }
 
 func (*sqlite) join(table, query string) string {

@@ -66,12 +66,12 @@ func (db *DB) Append(ctx context.Context, records ...engine.Lifecycle) error {
 func (db *DB) Cursors(ctx context.Context) (logNext uint64, outboxNext map[int]uint64, err error) {
 	outboxNext = map[int]uint64{}
 	err = db.query(ctx, "SELECT name, value FROM ingot_cursors", nil, func(scan func(...any) error) error {
-		var name string
+		var raw []byte
 		var value int64
-		if err := scan(&name, &value); err != nil {
+		if err := scan(&raw, &value); err != nil {
 			return err
 		}
-		if name == cursorLog {
+		if name := string(raw); name == cursorLog {
 			logNext = uint64(value)
 		} else if p, err := strconv.Atoi(strings.TrimPrefix(name, cursorOutbox)); err == nil {
 			outboxNext[p] = uint64(value)
