@@ -31,11 +31,13 @@ See what is in effect, and where each value came from:
 
    ingot start --print-config
 
-A new signing key, without a gap:
+A new signing key, without a gap. Both sides accept two keys meanwhile, and each
+signs with its first:
 
-   1. ingot start --signing-key NEW --signing-key-fallback OLD ...
-   2. give the apps INNGEST_SIGNING_KEY=NEW, INNGEST_SIGNING_KEY_FALLBACK=OLD
-   3. leave out both fallbacks
+   1. restart the apps with INNGEST_SIGNING_KEY_FALLBACK=NEW
+   2. ingot start --signing-key NEW --signing-key-fallback OLD ...
+   3. restart the apps with INNGEST_SIGNING_KEY=NEW and no fallback
+   4. ingot start --signing-key NEW ...
 
 Event keys: add the new one, change the senders, remove the old one.
 
