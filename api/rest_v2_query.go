@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -82,16 +81,4 @@ func (q v2Query) limit(def, least, most int) (int, error) {
 		return 0, v2Invalid(fmt.Sprintf("Limit cannot exceed %d", most))
 	}
 	return int(n), nil
-}
-
-// upper makes the names of enums comparable: queuedAt, queued_at and QUEUED_AT are one.
-func upper(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		if i > 0 && r >= 'A' && r <= 'Z' && name == lowerCamel(name) && strings.ToUpper(name) != name {
-			b.WriteByte('_')
-		}
-		b.WriteRune(r)
-	}
-	return strings.ToUpper(b.String())
 }

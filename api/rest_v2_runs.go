@@ -204,11 +204,11 @@ func v2RunListOf(q v2Query) (l v2RunList, err error) {
 		l.Statuses = append(l.Statuses, history.Status(i+1))
 	}
 	if name := q.text("time_field"); name != "" {
-		i := slices.Index([]string{"QUEUED_AT", "STARTED_AT", "ENDED_AT"}, upper(name))
-		if i < 0 {
+		field, ok := v2TimeFields[name]
+		if !ok {
 			return l, v2Invalid("timeField is invalid")
 		}
-		l.Field = history.TimeField(i)
+		l.Field = field
 	}
 	switch strings.ToUpper(q.text("order")) {
 	case "", "DESC":
@@ -231,6 +231,11 @@ func v2RunListOf(q v2Query) (l v2RunList, err error) {
 		}
 	}
 	return l, nil
+}
+
+var v2TimeFields = map[string]history.TimeField{
+	"queuedAt": history.ByQueued, "startedAt": history.ByStarted, "endedAt": history.ByEnded,
+	"QUEUED_AT": history.ByQueued, "STARTED_AT": history.ByStarted, "ENDED_AT": history.ByEnded,
 }
 
 // v2StatusNames are the states by which lists are filtered, in the order of

@@ -155,11 +155,14 @@ func TestTraces(t *testing.T) {
 		status                  int
 		want                    string
 	}{
-		"JSON":                  {"/v1/traces/userland", "application/json; charset=utf-8", `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]}`, 200, "{}"},
+		"JSON":                  {"/v1/traces/userland", "application/json; charset=utf-8", `{"resourceSpans":[]}`, 200, "{}"},
+		"JSON of no run":        {"/v1/traces/userland", "application/json", `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]}`, 200, `{"partialSuccess":{"rejectedSpans":"1"}}`},
+		"deep JSON":             {"/v1/traces/userland", "application/json", strings.Repeat("[", 1000), 400, `{"message":"Invalid payload"}`},
 		"no JSON":               {"/v1/traces/userland", "application/json", `{`, 400, `{"message":"Invalid payload"}`},
 		"other JSON":            {"/v1/traces/userland", "application/json", `{"resourceSpans":7}`, 400, `{"message":"Invalid payload"}`},
 		"large JSON":            {"/v1/traces/userland", "application/json", large, 413, `{"message":"Request body too large"}`},
 		"protobuf":              {"/v1/traces/userland", pb, "\x0a\x02\x0a\x00", 200, ""},
+		"protobuf of no run":    {"/v1/traces/userland", pb, "\x0a\x04\x12\x02\x12\x00", 200, "\x0a\x02\x08\x01"},
 		"no protobuf":           {"/v1/traces/userland", pb, "\x0a\x05\x00", 400, "\x12\x0fInvalid payload"},
 		"large protobuf":        {"/v1/traces/userland", pb, large, 413, "\x12\x16Request body too large"},
 		"dev, JSON":             {"/dev/traces", "application/json", `{}`, 200, ""},

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ingot/engine"
@@ -72,7 +73,11 @@ func From(ctx context.Context, r history.Reader, c *engine.Catalog, to Replayer,
 	if err != nil {
 		return ulid.ULID{}, fmt.Errorf("rerun %s: %w", run, err)
 	}
-	replay, err := prepare(ctx, r, c, &traces[0].Run)
+	events, err := r.EventsByID(ctx, traces[0].Run.Events)
+	if err != nil {
+		return ulid.ULID{}, fmt.Errorf("rerun %s: %w", run, err)
+	}
+	replay, err := prepare(c, &traces[0].Run, events)
 	if err != nil {
 		return ulid.ULID{}, err
 	}
@@ -84,7 +89,16 @@ func From(ctx context.Context, r history.Reader, c *engine.Catalog, to Replayer,
 
 // Whole is From for a run that has been read, without a step.
 func Whole(ctx context.Context, r history.Reader, c *engine.Catalog, to Replayer, run *history.Run) (ulid.ULID, error) {
-	replay, err := prepare(ctx, r, c, run)
+	events, err := r.EventsByID(ctx, run.Events)
+	if err != nil {
+		return ulid.ULID{}, fmt.Errorf("rerun %s: %w", run.ID, err)
+	}
+	return WithEvents(ctx, c, to, run, events)
+}
+
+// WithEvents is Whole for events that have been read; there may be others among them.
+func WithEvents(ctx context.Context, c *engine.Catalog, to Replayer, run *history.Run, events []history.Event) (ulid.ULID, error) {
+	replay, err := prepare(c, run, events)
 	if err != nil {
 		return ulid.ULID{}, err
 	}
@@ -99,11 +113,11 @@ func start(ctx context.Context, to Replayer, run ulid.ULID, replay *engine.Repla
 }
 
 // prepare makes what starts the run from the beginning.
-func prepare(ctx context.Context, r history.Reader, c *engine.Catalog, run *history.Run) (*engine.Replay, error) {
+func prepare(c *engine.Catalog, run *history.Run, events []history.Event) (*engine.Replay, error) {
 	if c.Snapshot().ByID[run.Function] == nil {
 		return nil, fmt.Errorf("rerun %s: %w", run.ID, engine.ErrFunctionNotFound)
 	}
-	events, err := Events(ctx, r, run)
+	triggers, err := Triggers(run, events)
 	if err != nil {
 		return nil, fmt.Errorf("rerun %s: %w", run.ID, err)
 	}
@@ -113,28 +127,20 @@ func prepare(ctx context.Context, r history.Reader, c *engine.Catalog, run *hist
 	}
 	return &engine.Replay{
 		RunID: engine.NewReplayID(time.Now().UnixMilli(), run.Function), Fn: run.Function,
-		Events: events, EventIDs: run.Events, Original: original,
+		Events: triggers, EventIDs: run.Events, Original: original,
 	}, nil
 }
 
-// Events returns the triggering events of a run as functions see them, in order.
-// ErrNoEvents if one of them is missing.
-func Events(ctx context.Context, r history.Reader, run *history.Run) ([][]byte, error) {
-	found, err := r.EventsByID(ctx, run.Events)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[ulid.ULID]*history.Event, len(found))
-	for i := range found {
-		byID[found[i].ID] = &found[i]
-	}
+// Triggers returns the triggering events of a run as functions see them, in order.
+// ErrNoEvents if one of them is not among events.
+func Triggers(run *history.Run, events []history.Event) ([][]byte, error) {
 	out := make([][]byte, 0, len(run.Events))
 	for _, id := range run.Events {
-		e := byID[id]
-		if e == nil {
+		i := slices.IndexFunc(events, func(e history.Event) bool { return e.ID == id })
+		if i < 0 {
 			return nil, fmt.Errorf("%w: there is no event %s", ErrNoEvents, id)
 		}
-		out = append(out, CanonicalEvent(e))
+		out = append(out, CanonicalEvent(&events[i]))
 	}
 	if len(out) == 0 {
 		return nil, ErrNoEvents

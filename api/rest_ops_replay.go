@@ -1,0 +1,299 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ingot/engine"
+	"ingot/engine/expr"
+	"ingot/internal/ids"
+	"ingot/internal/rerun"
+	"ingot/storage/history"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// Bounds and defaults of bulk replays.
+const (
+	defaultReplays   = 10_000
+	maxReplays       = 1_000_000
+	defaultReplayHz  = 100
+	maxReplayHz      = 10_000
+	replayPage       = 100
+	replayRetry      = time.Second
+	maxReplayRetries = 60
+)
+
+// replayJSON is a bulk replay.
+type replayJSON struct {
+	bulkHead
+	bulkScope
+	From      *time.Time `json:"from"`
+	Until     time.Time  `json:"until"`
+	Statuses  []string   `json:"statuses"`
+	Limit     int        `json:"limit"`
+	PerSecond int        `json:"per_second"`
+	DryRun    bool       `json:"dry_run"`
+	// Matched are the runs that were selected so far; of those, Replayed have a new run,
+	// Skipped have none because of a singleton, and Failed none because of LastError.
+	Matched   int    `json:"matched"`
+	Replayed  int    `json:"replayed"`
+	Skipped   int    `json:"skipped"`
+	Failed    int    `json:"failed"`
+	LastError string `json:"last_error,omitempty"`
+}
+
+func showReplay(j *bulkJob[replayJSON]) replayJSON {
+	head, out := j.show()
+	out.bulkHead = head
+	return out
+}
+
+// replay makes new runs of ended ones of a function, beside the request.
+func (d *bulkDesk) replay(ctx context.Context, req *fasthttp.RequestCtx, _ params) (any, error) {
+	var in struct {
+		bulkScope
+		From      string   `json:"from"`
+		Until     string   `json:"until"`
+		Statuses  []string `json:"statuses"`
+		Limit     int      `json:"limit"`
+		PerSecond int      `json:"per_second"`
+		DryRun    bool     `json:"dry_run"`
+	}
+	if err := decodeStrict(req, &in, "Invalid replay request"); err != nil {
+		return nil, err
+	}
+	if err := missing([2]string{"app_id", in.AppID}, [2]string{"function_id", in.FunctionID}, [2]string{"from", in.From}); err != nil {
+		return nil, err
+	}
+	view := replayJSON{bulkScope: in.bulkScope, Limit: in.Limit, PerSecond: in.PerSecond, DryRun: in.DryRun}
+	r := replayer{s: d.s, query: history.RunQuery{Ascending: true, Limit: replayPage}}
+	if err := view.times(in.From, in.Until, &r.query); err != nil {
+		return nil, err
+	}
+	if err := view.statuses(in.Statuses, &r.query); err != nil {
+		return nil, err
+	}
+	if err := view.bounds(); err != nil {
+		return nil, err
+	}
+	f, cond, err := in.resolve(d.s.opts.Catalog.Snapshot())
+	if err != nil {
+		return nil, err
+	}
+	r.query.Functions, r.cond = []ids.UUID{f.ID}, cond
+	r.limit, r.pause, r.dry = view.Limit, time.Second/time.Duration(view.PerSecond), view.DryRun
+	if r.history, err = d.s.current(ctx); err != nil {
+		return nil, err
+	}
+	j, err := d.replays.start(d.s, view, r.run)
+	if err != nil {
+		return nil, err
+	}
+	d.s.log.Info("an operator replays runs", "function", f.Slug, "id", j.id.String(), "dry_run", in.DryRun)
+	j.wait(ctx)
+	return showReplay(j), nil
+}
+
+// times reads the bounds of time. Until is at the latest now, so that the new runs are not
+// replayed too.
+func (v *replayJSON) times(from, until string, q *history.RunQuery) error {
+	begin, err := optionalTime("from", from)
+	if err != nil {
+		return err
+	}
+	v.From = &begin
+	if v.Until, err = optionalTime("until", until); err != nil {
+		return err
+	}
+	if now := time.Now().UTC(); v.Until.IsZero() || v.Until.After(now) {
+		v.Until = now
+	}
+	if !v.Until.After(begin) {
+		return badRequestf("until must be after from")
+	}
+	q.From, q.Until = begin.UnixMilli(), v.Until.UnixMilli()
+	return nil
+}
+
+// statuses reads which ended runs are meant; failed ones if nothing is said.
+func (v *replayJSON) statuses(names []string, q *history.RunQuery) error {
+	if len(names) == 0 {
+		names = []string{v2Statuses[history.Failed]}
+	}
+	for _, name := range names {
+		name = strings.ToUpper(name)
+		i := slices.Index(v2StatusNames, name)
+		if i < 0 || !history.Status(i+1).Ended() {
+			return badRequestf("statuses may have COMPLETED, FAILED and CANCELLED, not " + name)
+		}
+		v.Statuses = append(v.Statuses, name)
+		q.Statuses = append(q.Statuses, history.Status(i+1))
+	}
+	return nil
+}
+
+func (v *replayJSON) bounds() error {
+	if v.Limit == 0 {
+		v.Limit = defaultReplays
+	}
+	if v.PerSecond == 0 {
+		v.PerSecond = defaultReplayHz
+	}
+	if v.Limit < 1 || v.Limit > maxReplays {
+		return badRequestf(fmt.Sprintf("limit must be from 1 to %d", maxReplays))
+	}
+	if v.PerSecond < 1 || v.PerSecond > maxReplayHz {
+		return badRequestf(fmt.Sprintf("per_second must be from 1 to %d", maxReplayHz))
+	}
+	return nil
+}
+
+// replayer goes over the runs of one bulk replay.
+type replayer struct {
+	s       *Server
+	history history.Reader
+	query   history.RunQuery
+	cond    *expr.Expr // nil is all
+	limit   int
+	pause   time.Duration
+	dry     bool
+	matched int
+}
+
+func (r *replayer) run(ctx context.Context, j *bulkJob[replayJSON]) error {
+	for {
+		runs, events, err := r.page(ctx)
+		if err != nil || len(runs) == 0 {
+			return err
+		}
+		for i := range runs {
+			if r.matched == r.limit {
+				return nil
+			}
+			if err := r.one(ctx, j, &runs[i], events); err != nil {
+				return err
+			}
+		}
+		last := &runs[len(runs)-1]
+		r.query.After = &history.RunPosition{ID: last.ID, At: last.QueuedAt}
+	}
+}
+
+// page reads the next runs and the events of all of them.
+func (r *replayer) page(ctx context.Context) (runs []history.Run, events []history.Event, err error) {
+	err = r.persist(ctx, func() error {
+		if runs, err = r.history.Runs(ctx, &r.query); err != nil {
+			return err //nolint:wrapcheck // it is shown with the replay
+		}
+		var ids []ulid.ULID
+		for i := range runs {
+			ids = append(ids, runs[i].Events...)
+		}
+		events, err = r.history.EventsByID(ctx, ids)
+		return err //nolint:wrapcheck // it is shown with the replay
+	})
+	return runs, events, err
+}
+
+// one replays a run if it meets the condition.
+func (r *replayer) one(ctx context.Context, j *bulkJob[replayJSON], run *history.Run, events []history.Event) error {
+	if r.cond != nil {
+		triggers, err := rerun.Triggers(run, events)
+		if err != nil {
+			return nil // without its events the condition cannot hold
+		}
+		if ok, err := r.cond.BoolJSON(expr.JSON{Event: triggers[0], Now: time.Now()}); !ok || err != nil {
+			return nil
+		}
+	}
+	r.matched++
+	if r.dry {
+		j.update(func(v *replayJSON) { v.Matched++ })
+		return nil
+	}
+	err := r.persist(ctx, func() error {
+		_, err := rerun.WithEvents(ctx, r.s.opts.Catalog, r.s.opts.Operator, run, events)
+		return err //nolint:wrapcheck // it is shown with the replay
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	j.update(func(v *replayJSON) {
+		v.Matched++
+		switch {
+		case err == nil:
+			v.Replayed++
+		case errors.Is(err, engine.ErrSkipped):
+			v.Skipped++
+		default:
+			v.Failed++
+			v.LastError = err.Error()
+		}
+	})
+	return sleep(ctx, r.pause)
+}
+
+// persist repeats what fails for the moment.
+func (r *replayer) persist(ctx context.Context, f func() error) error {
+	for n := 0; ; n++ {
+		err := f()
+		if err == nil || ctx.Err() != nil || n == maxReplayRetries {
+			return err
+		}
+		if _, passing := unavailable(err); !passing {
+			return err
+		}
+		if err := sleep(ctx, replayRetry); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *bulkDesk) listReplays(context.Context, *fasthttp.RequestCtx, params) (any, error) {
+	out := []replayJSON{}
+	for _, j := range d.replays.list() {
+		out = append(out, showReplay(j))
+	}
+	return out, nil
+}
+
+func (d *bulkDesk) oneReplay(_ context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
+	j, err := d.replays.find(p, "replay")
+	if err != nil {
+		return nil, err
+	}
+	return showReplay(j), nil
+}
+
+// endReplay stops a replay that runs, and takes one that has ended off the list. Runs that
+// it has made stay.
+func (d *bulkDesk) endReplay(ctx context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
+	j, err := d.replays.find(p, "replay")
+	if err != nil {
+		return nil, err
+	}
+	if j.over() {
+		d.replays.remove(j)
+		return nil, nil
+	}
+	j.cancel()
+	j.wait(ctx)
+	return showReplay(j), nil
+}
