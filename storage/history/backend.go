@@ -17,6 +17,8 @@ type backend interface {
 	query(ctx context.Context, sql string, a args, row func(scan func(dst ...any) error) error) error
 	// begin starts the transaction of the writer; there is one at a time.
 	begin(ctx context.Context) (tx, error)
+	// reclaim gives back the space of deleted rows.
+	reclaim(ctx context.Context) error
 	// size is the bytes that the database takes.
 	size(ctx context.Context) (int64, error)
 	close() error
@@ -83,6 +85,13 @@ type tx interface {
 	// deletePending deletes the skips of a function's events that are pending.
 	deletePending(ctx context.Context, fn int64, events []ulid.ULID) error
 	addCounts(ctx context.Context, deltas map[countKey]int64) error
+
+	// deleteRuns deletes runs with their chunks and links.
+	deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error
+	// unneeded returns number, id and name of those events that nothing needs.
+	unneeded(ctx context.Context, keys []key) ([]eventRow, error)
+	// deleteEvents deletes events with their skips.
+	deleteEvents(ctx context.Context, rows []eventRow) error
 
 	commit(ctx context.Context) error
 	rollback()

@@ -46,9 +46,6 @@ func number(id ulid.ULID) int64 {
 // firstNumber is the lowest number of a millisecond.
 func firstNumber(ms int64) int64 { return min(max(ms, 0), numberMS) << numberBits }
 
-// millis is the time of a number, unix ms.
-func millis(no int64) int64 { return no >> numberBits }
-
 // window is the range of numbers [from, to) of ids between two times, unix ms, both
 // included; 0 is open.
 func window(from, until int64) (lo, hi int64) {

@@ -95,6 +95,24 @@ func (p *postgres) size(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// reclaim marks the space of deleted rows as free at once; autovacuum would do so later.
+func (p *postgres) reclaim(ctx context.Context) error {
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	for _, stmt := range []string{
+		"DELETE FROM ingot_counts WHERE n = 0",
+		"VACUUM ingot_runs, ingot_events, ingot_chunks, ingot_batch_events, ingot_skips, ingot_counts",
+	} {
+		if _, err := conn.Exec(ctx, stmt); err != nil {
+			return postgresFault(ctx, err)
+		}
+	}
+	return nil
+}
+
 func (p *postgres) query(ctx context.Context, sql string, a args, row func(func(...any) error) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

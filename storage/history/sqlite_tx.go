@@ -37,6 +37,12 @@ const (
 	stPutSkip
 	stDeletePending
 	stAddCount
+	stDropCounts
+	stDeleteRun
+	stDeleteLink
+	stUnneeded
+	stDeleteEvent
+	stDeleteSkips
 )
 
 var statements = [...]string{
@@ -63,6 +69,12 @@ var statements = [...]string{
 	stAddBatchEvent: "INSERT OR IGNORE INTO ingot_batch_events (event, run) VALUES (?, ?)",
 	stPutSkip:       "INSERT OR REPLACE INTO ingot_skips (event, fn, reason, at, pending) VALUES (?, ?, ?, ?, ?)",
 	stDeletePending: "DELETE FROM ingot_skips WHERE event = ? AND fn = ? AND pending = 1",
+	stDropCounts:    "DELETE FROM ingot_counts WHERE n = 0",
+	stDeleteRun:     "DELETE FROM ingot_runs WHERE no = ?",
+	stDeleteLink:    "DELETE FROM ingot_batch_events WHERE event = ? AND run = ?",
+	stUnneeded:      "SELECT e.no, e.name FROM ingot_events e WHERE e.no >= ? AND e.no < ? AND e.id = ? AND " + notNeeded + " LIMIT 1",
+	stDeleteEvent:   "DELETE FROM ingot_events WHERE no = ?",
+	stDeleteSkips:   "DELETE FROM ingot_skips WHERE event = ?",
 	stAddCount: `INSERT INTO ingot_counts (kind, bucket, key, n) VALUES (?, ?, ?, ?)
 		ON CONFLICT (kind, bucket, key) DO UPDATE SET n = n + excluded.n`,
 }

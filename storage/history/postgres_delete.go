@@ -1,0 +1,54 @@
+package history
+
+import "context"
+
+func (t *postgresTx) deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error {
+	no := make([]int64, len(rows))
+	for i := range rows {
+		no[i] = rows[i].no
+	}
+	for _, of := range []string{"ingot_runs WHERE no", "ingot_chunks WHERE run"} {
+		if err := t.exec(ctx, "DELETE FROM "+of+" = ANY ($1)", no); err != nil {
+			return err
+		}
+	}
+	if len(links) == 0 {
+		return nil
+	}
+	event, run := make([][]byte, len(links)), make([]int64, len(links))
+	for i := range links {
+		event[i], run[i] = links[i].event[:], links[i].run
+	}
+	return t.exec(ctx, `DELETE FROM ingot_batch_events b USING unnest($1::bytea[], $2::bigint[]) AS u (event, run)
+		WHERE b.event = u.event AND b.run = u.run`, event, run)
+}
+
+func (t *postgresTx) unneeded(ctx context.Context, keys []key) ([]eventRow, error) {
+	no, id := make([]int64, len(keys)), make([][]byte, len(keys))
+	for i := range keys {
+		no[i], id[i] = keys[i].no, keys[i].id[:]
+	}
+	var out []eventRow
+	err := t.rows(ctx, func(scan func(...any) error) error {
+		var r eventRow
+		var id []byte
+		err := scan(&r.no, &r.name, &id)
+		copy(r.id[:], id)
+		out = append(out, r)
+		return err
+	}, `SELECT e.no, e.name, e.id FROM unnest($1::bigint[], $2::bytea[]) AS l (no, id) CROSS JOIN LATERAL (
+		SELECT x.no, x.name, x.id FROM ingot_events x WHERE x.no >= l.no AND x.no < l.no + $3 AND x.id = l.id ORDER BY x.no LIMIT 1) e
+		WHERE `+notNeeded, no, id, numberSpan)
+	return out, err
+}
+
+func (t *postgresTx) deleteEvents(ctx context.Context, rows []eventRow) error {
+	no, id := make([]int64, len(rows)), make([][]byte, len(rows))
+	for i := range rows {
+		no[i], id[i] = rows[i].no, rows[i].id[:]
+	}
+	if err := t.exec(ctx, "DELETE FROM ingot_events WHERE no = ANY ($1)", no); err != nil {
+		return err
+	}
+	return t.exec(ctx, "DELETE FROM ingot_skips WHERE event = ANY ($1)", id)
+}

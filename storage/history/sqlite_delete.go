@@ -1,0 +1,120 @@
+package history
+
+import (
+	"context"
+	"strconv"
+
+	"ingot/storage/history/internal/lite"
+)
+
+// reclaimPages is how many pages one transaction moves.
+const reclaimPages = 1000
+
+// reclaim lets the file shrink. The pages of a file that was made without auto_vacuum are
+// used again instead.
+func (s *sqlite) reclaim(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &sqliteTx{sqlite: s}
+	if err := t.run(stDropCounts); err != nil {
+		return sqliteFault(ctx, err)
+	}
+	vacuum, err := s.pragma("auto_vacuum")
+	for err == nil && vacuum == 2 && ctx.Err() == nil {
+		var free int64
+		if free, err = s.pragma("freelist_count"); err != nil || free == 0 {
+			break
+		}
+		err = s.writer.Exec("PRAGMA incremental_vacuum(" + strconv.Itoa(reclaimPages) + ")")
+		s.mu.Unlock() // let stores in between
+		s.mu.Lock()
+	}
+	if err == nil {
+		// The file shrinks when the log is copied into it. Readers may hold that up.
+		err = s.writer.Exec("PRAGMA wal_checkpoint(PASSIVE)")
+	}
+	if err != nil {
+		return sqliteFault(ctx, err)
+	}
+	return ctx.Err()
+}
+
+// pragma reads a number.
+func (s *sqlite) pragma(name string) (int64, error) {
+	st, err := s.writer.Prepare("PRAGMA " + name)
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	row, err := st.Next()
+	if err != nil || !row {
+		return 0, err
+	}
+	defer st.Reset()
+	return st.ColumnInt(0), nil
+}
+
+func (t *sqliteTx) deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error {
+	for _, i := range []int{stDeleteRun, stDeleteChunks} {
+		err := t.each(ctx, i, func(st *lite.Stmt, do func() error) error {
+			for i := range rows {
+				st.Int(1, rows[i].no)
+				if err := do(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return t.each(ctx, stDeleteLink, func(st *lite.Stmt, do func() error) error {
+		for i := range links {
+			st.Blob(1, links[i].event[:])
+			st.Int(2, links[i].run)
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *sqliteTx) unneeded(ctx context.Context, keys []key) ([]eventRow, error) {
+	var out []eventRow
+	for i := range keys {
+		k := &keys[i]
+		_, err := t.first(ctx, stUnneeded, func(st *lite.Stmt) { bindKey(st, k) }, func(st *lite.Stmt) {
+			out = append(out, eventRow{key: key{k.id, st.ColumnInt(0)}, name: st.ColumnInt(1)})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (t *sqliteTx) deleteEvents(ctx context.Context, rows []eventRow) error {
+	err := t.each(ctx, stDeleteEvent, func(st *lite.Stmt, do func() error) error {
+		for i := range rows {
+			st.Int(1, rows[i].no)
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.each(ctx, stDeleteSkips, func(st *lite.Stmt, do func() error) error {
+		for i := range rows {
+			st.Blob(1, rows[i].id[:])
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
