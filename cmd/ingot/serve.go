@@ -44,7 +44,10 @@ func startCommand(s streams) *cli.Command {
 // serve runs a server until a signal or its failure.
 func serve(ctx context.Context, cmd *cli.Command, s streams, mode config.Mode) error {
 	file, warnings, err := findConfig(cmd)
-	log := logging.New(s.err, config.LogOptions(givenLogFlags(cmd), os.Getenv, file, s.outTerminal, s.errTerminal))
+	options, logSettings := config.LogOptions(config.LogSources{
+		Flags: givenLogFlags(cmd), Getenv: os.Getenv, File: file, OutTerminal: s.outTerminal, ErrTerminal: s.errTerminal,
+	})
+	log := logging.New(s.err, options)
 	for _, w := range warnings {
 		log.Warn(w)
 	}
@@ -59,7 +62,7 @@ func serve(ctx context.Context, cmd *cli.Command, s streams, mode config.Mode) e
 		log.Warn(w)
 	}
 	if cmd.Bool("print-config") {
-		return errors.Join(config.Print(s.out, cfg.Settings), err)
+		return errors.Join(config.Print(s.out, append(logSettings, cfg.Settings...)), err)
 	}
 	if err != nil {
 		return err

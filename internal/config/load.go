@@ -10,7 +10,7 @@ import (
 // Loaded is a configuration and how it came about.
 type Loaded struct {
 	Config
-	// Settings are the effective values with their sources.
+	// Settings are the effective values with their sources; [LogOptions] has the log's.
 	Settings []Setting
 	// Warnings are for the log.
 	Warnings []string

@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 
 	"ingot/internal/logging"
@@ -31,8 +32,23 @@ func TestLogOptions(t *testing.T) {
 		{"file, flat", LogFlags{}, env(), inFile("verbose", "true", "json", "true"), true, logging.Options{Level: slog.LevelDebug, Format: logging.FormatJSON, Color: true}},
 		{"variables beat the file", LogFlags{}, env("INNGEST_LOG_LEVEL", "warn", "INNGEST_JSON", "true"), inFile("log-level", "debug", "log-format", "text"), true, logging.Options{Level: slog.LevelWarn, Format: logging.FormatJSON, Color: true}},
 	} {
-		if got := LogOptions(tc.flags, tc.env, tc.file, tc.out, true); got != tc.want {
+		got, _ := LogOptions(LogSources{Flags: tc.flags, Getenv: tc.env, File: tc.file, OutTerminal: tc.out, ErrTerminal: true})
+		if got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
 		}
+	}
+}
+
+func TestLogSettings(t *testing.T) {
+	t.Parallel()
+	_, got := LogOptions(LogSources{Getenv: env("LOG_LEVEL", "warn"), File: inFile("log-level", "debug", "log-format", "text")})
+	want := []Setting{{"log-level", "warn", "env LOG_LEVEL"}, {"log-format", "text", "file inngest.yaml"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	_, got = LogOptions(LogSources{Getenv: env("INNGEST_LOG_FORMAT", "auto")})
+	want = []Setting{{"log-level", "info", "default"}, {"log-format", "json", "default without a terminal"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -39,8 +39,7 @@ func newFile(path string, raw map[string]any, getenv func(string) string) (*File
 func isTrue(raw map[string]any, folded string) bool {
 	for k, v := range raw {
 		if fold(k) == folded {
-			b, err := strconv.ParseBool(fmt.Sprint(v))
-			return err == nil && b
+			return isTrueText(fmt.Sprint(v))
 		}
 	}
 	return false
