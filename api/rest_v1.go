@@ -27,6 +27,9 @@ func (s *Server) restV1Routes(r *router) {
 		return nil, &restError{fasthttp.StatusNotImplemented, "not implemented"}
 	})
 	r.signed(fasthttp.MethodGet, "/v1/apps/{appName}/functions", s.v1AppFunctions)
+	for _, method := range v2Methods {
+		r.handle(method, "/v1", func(req *fasthttp.RequestCtx, _ params) { notFound(req) }) // no page of the web UI
+	}
 }
 
 // v1Read returns what a GET answers with in the envelope.

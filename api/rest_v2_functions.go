@@ -132,7 +132,7 @@ func deref(s *string) string {
 func v2ConfigurationOf(f *function.Function, d *function.Definition) v2Configuration {
 	out := v2Configuration{
 		Concurrency: v2ConcurrencyOf(f),
-		Retries:     v2Retries{IsDefault: len(d.Steps) > 0 && d.Steps[0].Retries == nil, Value: f.MaxAttempts - 1},
+		Retries:     v2Retries{IsDefault: f.MaxAttempts-1 == function.DefaultRetries, Value: f.MaxAttempts - 1},
 	}
 	for _, c := range d.Cancel {
 		out.Cancellations = append(out.Cancellations, v2Cancellation{Condition: deref(c.If), Event: c.Event, Timeout: deref(c.Timeout)})

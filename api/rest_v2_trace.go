@@ -100,6 +100,9 @@ func (b *v2TraceBuilder) span(n *trace.Span) (v2SpanJSON, error) {
 		DurationMs: n.Duration, EndedAt: v2Time(n.EndedAt), ID: n.SpanID, Name: n.Name, QueuedAt: v2Time(n.QueuedAt),
 		StartedAt: v2Time(n.StartedAt), Status: string(n.Status), StepID: n.StepID, StepOp: n.StepOp,
 	}
+	if n.Duration == nil && n.StartedAt > 0 {
+		out.DurationMs = v2Duration(n.StartedAt, n.EndedAt) // of groups of spans
+	}
 	if n.Status == trace.Queued {
 		out.Status = string(trace.Waiting)
 	}
