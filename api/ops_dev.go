@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -22,6 +23,11 @@ type DevOptions struct {
 	Workers int
 	// Persist says that the data survives a restart.
 	Persist bool
+	// SQLiteDir and PostgresURI are where the history goes, as configured and without
+	// passwords; the others bound the connections to Postgres, 0 is the default.
+	SQLiteDir, PostgresURI           string
+	MaxIdleConns, MaxOpenConns       int
+	ConnMaxIdleTime, ConnMaxLifetime time.Duration
 	// Features are flags for the web UI, besides those that are always there.
 	Features map[string]bool
 }
@@ -81,8 +87,11 @@ func (o *DevOptions) startOpts() startOpts {
 		Tick: 150 * time.Millisecond, RetryInterval: int(o.RetryInterval / time.Second), QueueWorkers: o.Workers,
 		GatewayPort: 8289, GatewayHost: "127.0.0.1",
 		GRPC:    map[string]any{"Gateway": grpcAddr{"127.0.0.1", 50052}, "Executor": grpcAddr{"127.0.0.1", 50053}},
-		Persist: o.Persist, PostgresMaxIdle: 10, PostgresMaxOpen: 100, PostgresIdleTime: 5, PostgresConnLifetime: 30,
-		DebugAPIPort: 7777,
+		Persist: o.Persist, SQLiteDir: o.SQLiteDir, PostgresURI: o.PostgresURI,
+		PostgresMaxIdle: cmp.Or(o.MaxIdleConns, 10), PostgresMaxOpen: cmp.Or(o.MaxOpenConns, 100),
+		PostgresIdleTime:     int(cmp.Or(o.ConnMaxIdleTime, 5*time.Minute) / time.Minute),
+		PostgresConnLifetime: int(cmp.Or(o.ConnMaxLifetime, 30*time.Minute) / time.Minute),
+		DebugAPIPort:         7777,
 	}
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"encoding/hex"
 	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func (r *resolver) checkDatabase(d *Database) {
 		r.failf("Error: postgres-max-idle-conns (%d) cannot be greater than postgres-max-open-conns (%d)", d.MaxIdleConns, d.MaxOpenConns)
 	}
 	if u := d.PostgresURI; u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
-		r.failf("unsupported database URL: %s", maskURL(u))
+		r.failf("unsupported database URL: %s", MaskURL(u))
 	}
 }
 
@@ -129,21 +128,4 @@ func (r *resolver) checkKey(name, key string) {
 	} else if key != "" && digits == "" {
 		r.failf("Error: %s has a prefix and nothing behind it", name)
 	}
-}
-
-// maskURL hides the passwords of a URL, and what cannot be read as one beyond its first bytes.
-func maskURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return redacted
-	}
-	if q := u.Query(); q.Has("password") || q.Has("sslpassword") {
-		for _, name := range []string{"password", "sslpassword"} {
-			if q.Has(name) {
-				q.Set(name, "xxxxx")
-			}
-		}
-		u.RawQuery = q.Encode()
-	}
-	return u.Redacted()
 }

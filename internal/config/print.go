@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -81,7 +82,24 @@ func mask(v string, secret bool) string {
 	case secret:
 		return redacted
 	case strings.Contains(v, "://"):
-		return maskURL(v)
+		return MaskURL(v)
 	}
 	return v
+}
+
+// MaskURL hides the passwords of a URL, and all of what cannot be read as one.
+func MaskURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return redacted
+	}
+	if q := u.Query(); q.Has("password") || q.Has("sslpassword") {
+		for _, name := range []string{"password", "sslpassword"} {
+			if q.Has(name) {
+				q.Set(name, "xxxxx")
+			}
+		}
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
 }

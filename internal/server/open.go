@@ -69,10 +69,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 		Mode: apiMode(cfg), Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
 		Realtime: hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine,
 		SigningKey: cfg.SigningKey, EventKeys: cfg.EventKeys, TokenSecret: tokenSecret(cfg),
-		Dev: api.DevOptions{
-			URLs: cfg.SDKURLs, Autodiscover: cfg.Discovery, Poll: cfg.Poll, PollInterval: cfg.PollInterval,
-			RetryInterval: cfg.RetryInterval, Workers: cfg.Workers, Persist: !cfg.Ephemeral,
-		},
+		Dev: devOptions(cfg),
 	})
 	s.operate(cfg)
 	s.wg.Go(func() {

@@ -24,6 +24,17 @@ func apiMode(cfg Config) api.Mode {
 	return api.ModeDev
 }
 
+// devOptions is what /dev tells of the configuration.
+func devOptions(cfg Config) api.DevOptions {
+	db := cfg.Database
+	return api.DevOptions{
+		URLs: cfg.SDKURLs, Autodiscover: cfg.Discovery, Poll: cfg.Poll, PollInterval: cfg.PollInterval,
+		RetryInterval: cfg.RetryInterval, Workers: cfg.Workers, Persist: !cfg.Ephemeral,
+		SQLiteDir: db.SQLiteDir, PostgresURI: config.MaskURL(db.PostgresURI), MaxIdleConns: db.MaxIdleConns, MaxOpenConns: db.MaxOpenConns,
+		ConnMaxIdleTime: db.ConnMaxIdleTime, ConnMaxLifetime: db.ConnMaxLifetime,
+	}
+}
+
 // tokenSecret signs the tokens of realtime subscribers and of runs. In production it is
 // made of the signing key, so that tokens outlive a restart; nil is the api's default.
 func tokenSecret(cfg Config) []byte {

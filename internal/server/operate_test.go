@@ -93,3 +93,13 @@ func TestHistoryBehind(t *testing.T) {
 		t.Errorf("metrics\n%s", got)
 	}
 }
+
+// TestDevShowsNoPassword: /dev tells where the history is.
+func TestDevShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig("")
+	cfg.Database.PostgresURI = "postgres://u:hunter2@db/x"
+	if got := devOptions(cfg).PostgresURI; got != "postgres://u:xxxxx@db/x" {
+		t.Errorf("got %s", got)
+	}
+}
