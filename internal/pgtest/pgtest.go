@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,80 +31,146 @@ type Server struct {
 	// URI is that of an empty database of its superuser.
 	URI string
 
-	t    testing.TB
 	bin  string // directory of the programs
-	data string
+	dir  string
 	port int
 	cmd  *exec.Cmd // nil while it is stopped
 	log  bytes.Buffer
 }
 
-// Start runs a server until the test ends, and returns the URI of a database in it.
-func Start(t testing.TB) (uri string) {
-	t.Helper()
-	return New(t).URI
+// shared is the server of all tests that run at the same time and do not stop it.
+var shared struct {
+	sync.Mutex
+	server *Server
+	users  int
+	made   int // databases
 }
 
-// New runs a server until the test ends.
+// Start makes an empty database, in a server that tests share, and returns its URI. It is
+// there until the test ends.
+func Start(t testing.TB) (uri string) {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		s, err := create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.server = s
+	}
+	s := shared.server
+	shared.users++
+	t.Cleanup(func() {
+		shared.Lock()
+		defer shared.Unlock()
+		if shared.users--; shared.users == 0 {
+			shared.server = nil
+			if err := s.remove(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	shared.made++
+	name := "test" + strconv.Itoa(shared.made)
+	if err := s.exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	return s.database(name)
+}
+
+// New runs a server of the test's own, until it ends.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, bin: programs(t), port: freePort(t)}
-	// Not t.TempDir: the server may have to run as another user, who has to get there.
-	dir, err := os.MkdirTemp("", "pgtest-")
+	s, err := create()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.Stop()
-		if err := os.RemoveAll(dir); err != nil {
+		if err := s.remove(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := hand(dir); err != nil {
-		t.Fatalf("pgtest: %v", err)
-	}
-	s.data = filepath.Join(dir, "data")
-	s.URI = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", s.port)
-	init := s.command("initdb", "-D", s.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	if out, err := init.CombinedOutput(); err != nil {
-		t.Fatalf("pgtest: initdb: %v\n%s", err, out)
-	}
-	s.Start()
 	return s
 }
 
+// create makes and starts a server.
+func create() (*Server, error) {
+	bin, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: bin, port: port}
+	s.URI = s.database("postgres")
+	// Not t.TempDir: the server may have to run as another user, who has to get there.
+	if s.dir, err = os.MkdirTemp("", "pgtest-"); err != nil {
+		return nil, err
+	}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("pgtest: %w", err), s.remove())
+	}
+	return s, nil
+}
+
+func (s *Server) prepare() error {
+	if err := hand(s.dir); err != nil {
+		return err
+	}
+	init := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	if out, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return s.Start()
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) database(name string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, name)
+}
+
+func (s *Server) remove() error {
+	s.Stop()
+	return os.RemoveAll(s.dir)
+}
+
 // Start starts a server that was stopped; its data and its port are the same.
-func (s *Server) Start() {
-	s.t.Helper()
-	s.cmd = s.command("postgres", "-D", s.data, "-p", strconv.Itoa(s.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=40")
+func (s *Server) Start() error {
+	s.cmd = s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200")
 	s.log.Reset()
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
-		s.t.Fatalf("pgtest: %v", err)
+		s.cmd = nil
+		return err
 	}
 	deadline := time.Now().Add(patience)
 	for {
-		err := s.ping()
+		err := s.exec("SELECT 1")
 		if err == nil {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
 			s.Stop()
-			s.t.Fatalf("pgtest: the server does not answer: %v\n%s", err, s.log.String())
+			return fmt.Errorf("the server does not answer: %w\n%s", err, s.log.String())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-func (s *Server) ping() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func (s *Server) exec(sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URI)
 	if err != nil {
 		return err
 	}
-	return conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return errors.Join(err, conn.Close(ctx))
 }
 
 // Stop ends the server at once; its connections break. Stopped, it remains so.
@@ -131,30 +198,26 @@ func (s *Server) Stop() {
 // command is one of the programs, as a user who may run it.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
-	cmd.Dir = filepath.Dir(s.data)
+	cmd.Dir = s.dir
 	asUser(cmd)
 	return cmd
 }
 
 // programs is the directory of the newest PostgreSQL, or that of the search path.
-func programs(t testing.TB) string {
-	t.Helper()
+func programs() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if len(found) > 0 {
-		newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
-		return filepath.Dir(newest)
+		return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })), nil
 	}
-	if path, err := exec.LookPath("postgres"); err == nil {
-		return filepath.Dir(path)
+	path, err := exec.LookPath("postgres")
+	if err != nil {
+		return "", errors.New(`pgtest: there is no PostgreSQL; install the Debian package "postgresql"`)
 	}
-	t.Fatal(errMissing)
-	return ""
+	return filepath.Dir(path), nil
 }
-
-var errMissing = errors.New(`pgtest: there is no PostgreSQL; install the Debian package "postgresql"`)
 
 // version is the number in /usr/lib/postgresql/17/bin/postgres.
 func version(path string) int {
@@ -162,12 +225,11 @@ func version(path string) int {
 	return n
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
+func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -25,12 +25,24 @@ var levelHours = [...]int64{1, 24, 24 * 32}
 // bucketOf is the bucket of a level that an hour lies in.
 func bucketOf(level int, hour int64) int64 { return int64(level)<<40 | hour/levelHours[level] }
 
-// counter collects changes of counts.
+// counter collects changes of counts. Buckets are hours until levels is called.
 type counter map[countKey]int64
 
 // add counts n more rows at ms.
 func (c counter) add(kind, ms, key, n int64) {
-	for level := range levelHours {
-		c[countKey{kind, bucketOf(level, max(ms, 0)/hourMS), key}] += n
+	c[countKey{kind, max(ms, 0) / hourMS, key}] += n
+}
+
+// levels returns the changes of all levels.
+func (c counter) levels() map[countKey]int64 {
+	out := make(map[countKey]int64, len(levelHours)*len(c))
+	for k, n := range c {
+		if n == 0 {
+			continue
+		}
+		for level := range levelHours {
+			out[countKey{k.kind, bucketOf(level, k.bucket), k.key}] += n
+		}
 	}
+	return out
 }

@@ -34,15 +34,17 @@ type fold struct {
 	byID    map[ulid.ULID]int32 // index in runs
 	events  []foldedEvent
 	skips   []*engine.Lifecycle
-	scratch []byte
-	arena   arena
+	// The order of the tables, as indexes.
+	runOrder, eventOrder []int32
+	pending              []pendingRun
+	scratch              []byte
+	arena                arena
 }
 
 // foldedEvent is the row of an event before its name has a number.
 type foldedEvent struct {
 	eventRow
 	text []byte // the name
-	seq  int    // its place in the batch
 	// again says that the same id may come a second time.
 	again bool
 }
@@ -59,16 +61,15 @@ type foldedRun struct {
 
 func newFold() *fold { return &fold{byID: map[ulid.ULID]int32{}} }
 
-// read takes a batch. Records of events that cannot be read are an error.
+// read takes a batch. The error is about events that cannot be read and are left out.
 func (f *fold) read(b *Batch) error {
+	var faults error
 	f.records, f.next, f.runs, f.events = b.Records, f.next[:0], f.runs[:0], f.events[:0]
-	f.skips = f.skips[:0]
+	f.skips, f.pending = f.skips[:0], f.pending[:0]
 	clear(f.byID)
 	f.arena.reset()
 	for _, rec := range b.Events {
-		if err := f.event(rec, false); err != nil {
-			return err
-		}
+		faults = cmp.Or(faults, f.event(rec, false))
 	}
 	at := int32(-1) // the run of the record before
 	for i, l := range b.Records {
@@ -77,9 +78,7 @@ func (f *fold) read(b *Batch) error {
 		case engine.EventSkipped, engine.EventPending:
 			f.skips = append(f.skips, l)
 		case engine.InternalEvent:
-			if err := f.event(l.Payload, true); err != nil {
-				return err
-			}
+			faults = cmp.Or(faults, f.event(l.Payload, true))
 		default:
 			if at < 0 || f.runs[at].id != l.Run {
 				at = f.run(l)
@@ -88,19 +87,19 @@ func (f *fold) read(b *Batch) error {
 		}
 	}
 	f.sort()
-	return nil
+	return faults
 }
 
 func (f *fold) event(rec []byte, internal bool) error {
 	var e event.Event
 	if _, err := event.DecodeRecord(rec, &e); err != nil {
-		return fmt.Errorf("store an event: %w", err)
+		return fmt.Errorf("an event is left out of history: %w", err)
 	}
 	f.events = append(f.events, foldedEvent{
 		eventRow: eventRow{
 			key: keyOf(e.InternalID), received: e.ReceivedAt, ts: e.TS, external: e.ID, data: e.Data, user: e.User, v: e.V,
 		},
-		text: e.Name, seq: len(f.events), again: e.Seeded || internal,
+		text: e.Name, again: e.Seeded || internal,
 	})
 	return nil
 }
@@ -168,10 +167,22 @@ func (f *fold) frame(r *foldedRun) []byte {
 	return f.arena.add(frameRoom(len(f.scratch)), func(dst []byte) []byte { return appendFrame(dst, f.scratch) })
 }
 
-// sort puts runs and events into the order of their tables. byID is invalid then.
+// sort finds the order of the tables.
 func (f *fold) sort() {
-	slices.SortFunc(f.runs, func(a, b foldedRun) int { return a.compare(&b.key) })
-	slices.SortFunc(f.events, func(a, b foldedEvent) int { return cmp.Or(a.compare(&b.key), cmp.Compare(a.seq, b.seq)) })
+	f.runOrder = ordered(f.runOrder, len(f.runs), func(a, b int32) int { return f.runs[a].compare(&f.runs[b].key) })
+	f.eventOrder = ordered(f.eventOrder, len(f.events), func(a, b int32) int {
+		return cmp.Or(f.events[a].compare(&f.events[b].key), cmp.Compare(a, b))
+	})
+}
+
+// ordered returns the indexes up to n in the order of compare.
+func ordered(dst []int32, n int, compare func(a, b int32) int) []int32 {
+	dst = dst[:0]
+	for i := range n {
+		dst = append(dst, int32(i))
+	}
+	slices.SortFunc(dst, compare)
+	return dst
 }
 
 // arena holds byte slices until the next batch.

@@ -26,7 +26,7 @@ const (
 	// packMin: fewer bytes are not worth it.
 	packMin = 128
 	// maxFrame bounds the records of a frame that is unpacked.
-	maxFrame = 1 << 30
+	maxFrame = 256 << 20
 )
 
 var errFrame = errors.New("the records of a run are damaged, or from a newer version")

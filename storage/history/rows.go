@@ -72,6 +72,9 @@ var errExtra = errors.New("the row of a run is damaged, or from a newer version"
 
 // encode returns nil if there is nothing.
 func (x *extra) encode() []byte {
+	if x.cron == "" && x.original == (ulid.ULID{}) && len(x.further) == 0 {
+		return nil
+	}
 	b := []byte{0}
 	if x.cron != "" {
 		b[0] |= extraCron
@@ -87,9 +90,6 @@ func (x *extra) encode() []byte {
 		for i := range x.further {
 			b = append(b, x.further[i][:]...)
 		}
-	}
-	if len(b) == 1 {
-		return nil
 	}
 	return b
 }

@@ -19,7 +19,7 @@ func (db *DB) Store(ctx context.Context, b *Batch) error {
 	begun := time.Now()
 	f := db.fold
 	if err := f.read(b); err != nil {
-		return err
+		db.log.Error("events cannot be read", "error", err)
 	}
 	err := db.write(ctx, func(s *store) error {
 		if err := s.events(ctx, f); err != nil {
@@ -54,7 +54,7 @@ func (db *DB) Append(ctx context.Context, records ...engine.Lifecycle) error {
 	db.storing.Lock()
 	defer db.storing.Unlock()
 	f := db.fold
-	if err := f.read(b); err != nil {
+	if err := f.read(b); err != nil { // there are none
 		return err
 	}
 	defer func() { f.records = nil }()
@@ -119,7 +119,7 @@ func (db *DB) write(ctx context.Context, f func(*store) error) error {
 	}
 	s := &store{db: db, tx: tx, counts: counter{}}
 	if err = f(s); err == nil {
-		err = tx.addCounts(ctx, s.counts)
+		err = tx.addCounts(ctx, s.counts.levels())
 	}
 	if err == nil {
 		err = tx.commit(ctx)

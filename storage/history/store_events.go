@@ -22,13 +22,16 @@ func (s *store) events(ctx context.Context, f *fold) error {
 	if err := s.nameEvents(ctx, f); err != nil {
 		return err
 	}
-	var rows, again []*eventRow
+	var again []*eventRow
+	rows := make([]*eventRow, 0, len(f.events))
 	last := int64(-1)
-	for i := range f.events {
+	var before ulid.ULID
+	for n, i := range f.eventOrder {
 		e := &f.events[i]
-		if i > 0 && e.id == f.events[i-1].id {
+		if n > 0 && e.id == before {
 			continue // the first wins
 		}
+		before = e.id
 		if e.no <= last && e.again {
 			again = append(again, &e.eventRow)
 			continue

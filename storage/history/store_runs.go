@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"slices"
 
 	"ingot/engine"
 )
@@ -32,15 +33,17 @@ func (s *store) runs(ctx context.Context, f *fold, onlyKnown bool) error {
 	if err != nil {
 		return err
 	}
-	var fresh, changed []*pendingRun
+	var changed []*pendingRun
+	fresh := make([]*pendingRun, 0, len(f.runs))
 	last := int64(-1)
-	pending := make([]pendingRun, len(f.runs))
-	for i := range f.runs {
-		p, row := &pending[i], old[i]
+	f.pending = slices.Grow(f.pending, len(f.runs)) // pointers into it stay valid
+	for _, i := range f.runOrder {
+		row := old[i]
 		if row == nil && onlyKnown {
 			continue
 		}
-		p.old = row
+		f.pending = append(f.pending, pendingRun{old: row})
+		p := &f.pending[len(f.pending)-1]
 		if err := s.prepare(ctx, f, p, &f.runs[i]); err != nil {
 			return err
 		}
@@ -63,10 +66,10 @@ func (s *store) runs(ctx context.Context, f *fold, onlyKnown bool) error {
 }
 
 // findOld looks for the runs that do not begin in the batch.
-func (s *store) findOld(ctx context.Context, f *fold, all bool) (map[int]*runRow, error) {
+func (s *store) findOld(ctx context.Context, f *fold, all bool) (map[int32]*runRow, error) {
 	var keys []key
-	var at []int
-	for i := range f.runs {
+	var at []int32
+	for _, i := range f.runOrder {
 		if all || f.runs[i].scheduled == nil {
 			keys = append(keys, f.runs[i].key)
 			at = append(at, i)
@@ -79,7 +82,7 @@ func (s *store) findOld(ctx context.Context, f *fold, all bool) (map[int]*runRow
 	if err != nil {
 		return nil, err
 	}
-	old := make(map[int]*runRow, len(found))
+	old := make(map[int32]*runRow, len(found))
 	for i, row := range found {
 		old[at[i]] = row
 	}
