@@ -29,9 +29,6 @@ func (r *resolver) check(c *Config) {
 	}
 	r.checkBound("max-backlog", c.MaxBacklog)
 	r.checkBound("max-function-backlog", c.MaxFunctionBacklog)
-	if c.ShutdownGrace < 0 {
-		r.failf("shutdown-grace-period must not be negative")
-	}
 	if c.Sync != SyncAlways && c.Sync != SyncInterval {
 		r.failf("sync must be %q or %q, not %q", SyncAlways, SyncInterval, c.Sync)
 	}

@@ -52,6 +52,8 @@ const (
 	DefaultCallTimeout = 2 * time.Hour
 	// devShutdown is short, since a developer waits.
 	devShutdown = 2 * time.Second
+	// Unbounded is a time that nobody waits for.
+	Unbounded = 366 * 24 * time.Hour
 )
 
 // Config is the configuration of a server.
@@ -97,8 +99,8 @@ type Config struct {
 	NoUI bool
 	// FunctionMetrics adds the counters by function to /metrics.
 	FunctionMetrics bool
-	// ShutdownGrace is how long calls to apps may take to end when the server stops; 0
-	// does not bound it. Those cut off are made again at the next start.
+	// ShutdownGrace is how long calls to apps may take to end when the server stops, up to
+	// Unbounded; 0 is the server's default. Those cut off are made again at the next start.
 	ShutdownGrace time.Duration
 	// NoEffect are the settings that were given and change nothing in this
 	// version, worth a warning.

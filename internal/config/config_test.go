@@ -62,7 +62,9 @@ func TestLoad(t *testing.T) {
 			func(d *Config) { d.AdminAddr = "127.0.0.1:1" }, ""},
 		{"negative retry interval is ignored, 0 polls as by default", Sources{Getenv: env("INNGEST_RETRY_INTERVAL", "-1", "INNGEST_POLL_INTERVAL", "0")}, func(*Config) {}, ""},
 		{"durations", Sources{Getenv: env("INNGEST_POLL_INTERVAL", "1m30s", "INNGEST_REQUEST_TIMEOUT", "60", "INNGEST_SHUTDOWN_GRACE_PERIOD", "0")},
-			func(d *Config) { d.PollInterval, d.CallTimeout, d.ShutdownGrace = 90*time.Second, time.Minute, 0 }, ""},
+			func(d *Config) {
+				d.PollInterval, d.CallTimeout, d.ShutdownGrace = 90*time.Second, time.Minute, Unbounded
+			}, ""},
 		{"database", Sources{Getenv: env("INNGEST_SQLITE_DIR", "db", "INNGEST_DATABASE_URL", "postgresql://x", "INNGEST_POSTGRES_CONN_MAX_LIFETIME", "7"),
 			Flags: map[string][]string{"postgres-max-open-conns": {"20"}, "postgres-max-idle-conns": {"20"}}},
 			func(d *Config) {

@@ -60,15 +60,27 @@ func (r *resolver) loadMode(c *Config) {
 	if c.Mode == ModeDev {
 		c.Discovery = !r.boolean("no-discovery")
 		c.Poll = !r.boolean("no-poll")
-		c.ShutdownGrace = r.duration("shutdown-grace-period", time.Second, devShutdown)
+		c.ShutdownGrace = r.shutdownGrace(devShutdown)
 		return
 	}
 	// In production apps sync themselves when they are deployed; they are asked again
 	// only where that was asked for (spec 06 §12.6).
 	c.Poll = r.given("poll-interval")
-	c.ShutdownGrace = r.duration("shutdown-grace-period", time.Second, 0)
+	c.ShutdownGrace = r.shutdownGrace(0)
 	c.NoUI = r.boolean("no-ui")
 	r.loadKeys(c)
+}
+
+// shutdownGrace reads 0 as no bound.
+func (r *resolver) shutdownGrace(def time.Duration) time.Duration {
+	d := r.duration("shutdown-grace-period", time.Second, def)
+	if d < 0 {
+		r.failf("shutdown-grace-period must not be negative")
+	}
+	if d == 0 {
+		return Unbounded
+	}
+	return min(d, Unbounded)
 }
 
 // loadDatabase reads where durable data goes. The default of data-dir follows

@@ -157,7 +157,8 @@ func (r *resolver) duration(key string, unit, def time.Duration) time.Duration {
 	d := def
 	if s := strings.TrimSpace(last(values)); s != "" {
 		n, err := strconv.ParseInt(s, 10, 64)
-		switch limit := int64(maxDuration / unit); {
+		limit := int64(Unbounded / unit)
+		switch {
 		case err == nil && -limit <= n && n <= limit:
 			d = time.Duration(n) * unit
 		case err == nil:
@@ -172,9 +173,6 @@ func (r *resolver) duration(key string, unit, def time.Duration) time.Duration {
 	r.show(key, source, d.String())
 	return d
 }
-
-// maxDuration is a year, above what any setting means.
-const maxDuration = 366 * 24 * time.Hour
 
 func unitName(unit time.Duration) string {
 	if unit == time.Minute {

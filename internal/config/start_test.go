@@ -24,7 +24,7 @@ func TestLoadStart(t *testing.T) {
 	if l.SigningKey != "signkey-prod-abcdef12" || l.FallbackKey != "ab12" || strings.Join(l.EventKeys, " ") != "one two three" {
 		t.Errorf("keys %q %q %q", l.SigningKey, l.FallbackKey, l.EventKeys)
 	}
-	if l.Discovery || l.Poll || !l.NoUI || l.ShutdownGrace != 0 || l.PollInterval != 5*time.Second {
+	if l.Discovery || l.Poll || !l.NoUI || l.ShutdownGrace != Unbounded || l.PollInterval != 5*time.Second {
 		t.Errorf("got %+v", l.Config)
 	}
 
@@ -67,6 +67,7 @@ func TestStartErrors(t *testing.T) {
 		{"gateway IP", Sources{Getenv: env(), Flags: keys("connect-gateway-grpc-ip", "foo")}, `invalid connect gateway gRPC IP "foo": must be an IP address`},
 		{"database", Sources{Getenv: env(), Flags: keys("postgres-uri", "mysql://u:secret@x/db")}, "unsupported database URL: mysql://u:xxxxx@x/db"},
 		{"backend", Sources{Getenv: env("INNGEST_QUEUE_BACKEND", "sqs"), Flags: keys()}, "unknown queue backend: sqs"},
+		{"negative time", Sources{Getenv: env(), Flags: keys("shutdown-grace-period", "-1")}, "shutdown-grace-period must not be negative"},
 		{"too long", Sources{Getenv: env(), Flags: keys("poll-interval", "9223372036854775807")}, "poll-interval (9223372036854775807) must be at most 31622400"},
 	} {
 		if _, err := Load(ModeStart, tc.src); err == nil || err.Error() != tc.want {
