@@ -9,6 +9,7 @@ import (
 
 	"ingot/api"
 	"ingot/engine"
+	"ingot/engine/function"
 	"ingot/internal/config"
 	"ingot/internal/ids"
 	"ingot/internal/metrics"
@@ -54,6 +55,7 @@ func (s *Server) openMetrics(cfg Config, catalog *engine.Catalog) {
 	s.metrics.Register(s.runs.Totals)
 	if cfg.FunctionMetrics {
 		s.metrics.Register(s.runs.ByFunction)
+		s.metrics.Register(func(p *metrics.Page) { s.functionMetrics(p, catalog.Snapshot().Active) })
 	}
 	s.metrics.Register(metrics.Runtime(cfg.Version))
 }
@@ -153,6 +155,14 @@ func (s *Server) engineMetrics(p *metrics.Page) {
 	p.Gauge("ingot_flow_keys", "States of keys in memory", float64(st.Keys))
 	p.Gauge("ingot_dead_letters", "Dead letters", float64(st.Dead))
 	p.Gauge("ingot_outbox_bytes", "History that waits for the database", float64(s.engine.OutboxBytes()))
+}
+
+func (s *Server) functionMetrics(p *metrics.Page, active []*function.Function) {
+	samples := make([]metrics.Sample, len(active))
+	for i, f := range active {
+		samples[i] = metrics.Sample{Labels: []string{"fn", f.Slug}, Value: float64(s.engine.Backlog(f.ID))}
+	}
+	p.Gauges("ingot_function_backlog_runs", "Runs of a function that are ready or being called", samples)
 }
 
 // storeMetrics shows nothing once the store is closed.

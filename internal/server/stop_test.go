@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestCallsEndBeforeTheServer(t *testing.T) {
 			}))
 			defer app.Close()
 			cfg := testConfig(t.TempDir())
-			cfg.ShutdownGrace = c.grace
+			cfg.ShutdownGrace, cfg.FunctionMetrics = c.grace, true
 			s := start(t, cfg)
 			base := "http://" + s.Addr()
 			register := fmt.Sprintf(`{"url":%[1]q,"appName":"app","deployType":"ping","sdk":"go:v0.15.1","v":"1","functions":[
@@ -45,6 +46,10 @@ func TestCallsEndBeforeTheServer(t *testing.T) {
 				t.Fatalf("event: %d %s", status, body)
 			}
 			<-called
+			if _, page := request(t, http.MethodGet, base+"/metrics", ""); !strings.Contains(page, "\ningot_function_backlog_runs{fn=\"app-f\"} 1\n") ||
+				!strings.Contains(page, "inngest_queue_depth 1\n") || !strings.Contains(page, "\n# TYPE inngest_sdk_req_started_total counter\n") {
+				t.Errorf("metrics while a call is under way:\n%s", page)
+			}
 			closed := make(chan error, 1)
 			go func() { closed <- s.Close(context.Background()) }()
 			if c.waits {
