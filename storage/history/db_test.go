@@ -14,6 +14,7 @@ import (
 	"ingot/engine/event"
 	"ingot/internal/ids"
 	"ingot/internal/pgtest"
+	"ingot/storage/history/internal/lite"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -58,6 +59,70 @@ func TestFailedStore(t *testing.T) {
 		}
 		if next, _, err := db.Cursors(t.Context()); err != nil || next != 7 {
 			t.Errorf("the cursor: %d, %v", next, err)
+		}
+	})
+}
+
+// execute runs a statement beside the database's own connections.
+func execute(t *testing.T, db *DB, sql string) {
+	t.Helper()
+	var err error
+	switch b := db.backend.(type) {
+	case *sqlite:
+		var c *lite.Conn
+		if c, err = lite.Open(b.path); err == nil {
+			err = errors.Join(c.Exec(sql), c.Close())
+		}
+	case *postgres:
+		_, err = b.pool.Exec(t.Context(), sql)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRollback: a transaction that fails in the middle leaves nothing, neither in the
+// database nor in what is remembered of it.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	opened(t, func(t *testing.T, db *DB) {
+		fn, old := ids.UUID{1}, ids.New(someMS)
+		put(t, db, scheduled(old, fn))
+		run, ev := ids.New(someMS), event.Event{InternalID: ids.New(someMS), Name: []byte("new"), TS: 1}
+		b := &Batch{
+			Events: [][]byte{ev.AppendRecord(nil)}, LogNext: 7,
+			Records: []*engine.Lifecycle{
+				scheduled(run, ids.UUID{2}, ev.InternalID), {Kind: engine.RunCompleted, At: someMS + 1, Run: old, Fn: fn},
+			},
+		}
+		execute(t, db, "ALTER TABLE ingot_counts RENAME TO ingot_elsewhere")
+		for range 3 {
+			if err := db.Store(t.Context(), b); err == nil {
+				t.Error("a batch is stored without its counts")
+			}
+		}
+		execute(t, db, "ALTER TABLE ingot_elsewhere RENAME TO ingot_counts")
+		check := func(completed, events int) {
+			t.Helper()
+			q := &RunQuery{Statuses: []Status{Completed}}
+			if n, err := db.CountRuns(t.Context(), q); err != nil || n != completed {
+				t.Errorf("%d runs are completed, want %d; %v", n, completed, err)
+			}
+			q.Limit = 10
+			if page, err := db.Runs(t.Context(), q); err != nil || len(page) != completed {
+				t.Errorf("%d runs are listed, want %d; %v", len(page), completed, err)
+			}
+			if n, err := db.CountEvents(t.Context(), &EventQuery{Names: []string{"new"}}); err != nil || n != events {
+				t.Errorf("%d events, want %d; %v", n, events, err)
+			}
+		}
+		check(0, 0)
+		if err := db.Store(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		check(1, 1)
+		if got, err := db.Run(t.Context(), run); err != nil || got.Function != (ids.UUID{2}) {
+			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }

@@ -277,7 +277,7 @@ func openTest(t *testing.T, cfg Config) *DB {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	opened(t, func(t *testing.T, db *DB) {
-		for seed := range uint64(3) {
+		for seed := range uint64(2) {
 			m := newModel(t, seed)
 			if seed > 0 { // the database keeps what others have left
 				m.begin += int64(seed) * 100 * 24 * hourMS
@@ -285,7 +285,7 @@ func TestModel(t *testing.T) {
 					m.fns[i][0] += byte(seed)
 				}
 			}
-			for i := range 40 {
+			for i := range 32 {
 				if err := db.Store(t.Context(), m.batch()); err != nil {
 					t.Fatalf("seed %d, batch %d: %v", seed, i, err)
 				}
@@ -427,7 +427,7 @@ func (m *model) bounds() (from, until int64) {
 }
 
 func (m *model) runQuery() *RunQuery {
-	q := &RunQuery{Limit: 1 + m.r.IntN(20), Ascending: m.pick(2), Outputs: m.pick(3)}
+	q := &RunQuery{Limit: 4 + m.r.IntN(40), Ascending: m.pick(2), Outputs: m.pick(3)}
 	q.From, q.Until = m.bounds()
 	q.Field = TimeField(m.r.IntN(3))
 	switch m.r.IntN(4) {
@@ -507,7 +507,7 @@ func (m *model) checkRunList(ctx context.Context, db *DB, q *RunQuery) {
 }
 
 func (m *model) eventQuery() *EventQuery {
-	q := &EventQuery{Limit: 1 + m.r.IntN(20), Internal: m.pick(2)}
+	q := &EventQuery{Limit: 4 + m.r.IntN(40), Internal: m.pick(2)}
 	q.From, q.Until = m.bounds()
 	if m.fns[0][0] != 1 && q.From == 0 {
 		q.From = m.begin // others have left theirs

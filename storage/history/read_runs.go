@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 
 	"ingot/engine"
@@ -61,27 +63,8 @@ func (db *DB) RunsByID(ctx context.Context, ids []ulid.ULID, outputs bool) ([]Ru
 	if err != nil || len(numbers) == 0 {
 		return nil, err
 	}
-	if outputs {
-		return db.runsWithOutput(ctx, numbers)
-	}
-	var a args
-	list := db.numbers(&a, numbers)
-	return db.list(ctx, "SELECT "+runColumns+" FROM ingot_runs r WHERE r.no IN "+list, a)
-}
-
-// list reads runs.
-func (db *DB) list(ctx context.Context, query string, a args) ([]Run, error) {
-	rows, err := db.rows(ctx, query, a)
-	if err != nil {
-		return nil, err
-	}
-	runs := make([]Run, len(rows))
-	for i := range rows {
-		if runs[i], err = db.run(&rows[i]); err != nil {
-			return nil, err
-		}
-	}
-	return runs, nil
+	byNo, err := db.runsByNumber(ctx, numbers, outputs)
+	return slices.Collect(maps.Values(byNo)), err
 }
 
 // rows reads rows of runs.

@@ -66,21 +66,6 @@ func (db *DB) withOutput(row *runRow) (Run, error) {
 	return r, err
 }
 
-// runsWithOutput reads runs by their numbers, in that order.
-func (db *DB) runsWithOutput(ctx context.Context, numbers []int64) ([]Run, error) {
-	rows, err := db.full(ctx, numbers)
-	if err != nil {
-		return nil, err
-	}
-	runs := make([]Run, len(rows))
-	for i := range rows {
-		if runs[i], err = db.withOutput(&rows[i]); err != nil {
-			return nil, err
-		}
-	}
-	return runs, nil
-}
-
 // Traces implements Reader.Traces.
 func (db *DB) Traces(ctx context.Context, ids []ulid.ULID) ([]Trace, error) {
 	numbers, err := db.find(ctx, tableRuns, ids)
