@@ -27,9 +27,9 @@ type traffic struct {
 	steps [3]string
 }
 
-func newTraffic() *traffic {
+func newTraffic(functions int) *traffic {
 	tr := &traffic{ms: 1_790_000_000_000, perMS: 10}
-	for i := range 4 {
+	for i := range functions {
 		tr.fns = append(tr.fns, ids.UUIDv5(fmt.Appendf(nil, "app-fn-%d", i)))
 	}
 	for i := range tr.steps {
@@ -58,7 +58,7 @@ func (tr *traffic) run(b *Batch) {
 	ev := event.Event{InternalID: ids.New(tr.ms), Name: []byte("shop/order.created"), TS: tr.ms, ReceivedAt: tr.ms,
 		Data: []byte(`{"order":` + strconv.Itoa(tr.n) + `,"customer":"c-` + strconv.Itoa(rand.IntN(1e6)) + `"}`)}
 	b.Events = append(b.Events, ev.AppendRecord(nil))
-	fn := tr.fns[tr.n%len(tr.fns)]
+	fn := tr.fns[rand.IntN(len(tr.fns))]
 	id := ids.Derive(tr.ms, ev.InternalID[:], fn[:])
 	id[6], id[7] = fn[0], fn[1]
 	header := fmt.Appendf(nil, responseHeader, tr.ms/1000%60)
@@ -93,14 +93,15 @@ func (tr *traffic) run(b *Batch) {
 // BenchmarkStore stores runs that begin and end within a batch, 5,000 at a time: the time
 // is per run, of one goroutine.
 func BenchmarkStore(b *testing.B) {
-	for _, size := range []int{5000, 500} {
-		b.Run(strconv.Itoa(size), func(b *testing.B) {
+	for _, c := range []struct{ size, functions int }{{5000, 4}, {5000, 200}, {500, 4}} {
+		size := c.size
+		b.Run(fmt.Sprintf("batch=%d/functions=%d", size, c.functions), func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "history.db")
 			db, err := Open(b.Context(), Config{Path: path})
 			if err != nil {
 				b.Fatal(err)
 			}
-			tr := newTraffic()
+			tr := newTraffic(c.functions)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for n := 0; n < b.N; n += size {

@@ -78,28 +78,46 @@ func (db *DB) Events(ctx context.Context, q *EventQuery) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	var a args
-	within := func(alias string) string {
-		return alias + ".no >= " + a.add(lo) + " AND " + alias + ".no < " + a.add(hi)
+	return db.eventPage(ctx, q, names, lo, hi)
+}
+
+// eventPage reads the events of names with numbers in [lo, hi), or without a list of
+// names all that the query wants.
+func (db *DB) eventPage(ctx context.Context, q *EventQuery, names []int64, lo, hi int64) ([]Event, error) {
+	const newest = " ORDER BY r.no DESC LIMIT "
+	if q.Names == nil && (q.Internal || len(names) > fewClasses) {
+		// Most events are wanted.
+		var a args
+		query := "SELECT * FROM ingot_events r WHERE r.no >= " + a.add(lo) + " AND r.no < " + a.add(hi) + newest
+		limit := tryRows * q.Limit
+		if q.Internal {
+			limit = q.Limit
+		} else if len(names) > manyNames {
+			limit = 1<<31 - 1
+		}
+		found, err := db.readEvents(ctx, "SELECT "+eventColumns+" FROM ("+query+a.add(limit)+") r JOIN ingot_names n ON n.no = r.name WHERE r.name > "+
+			a.add(firstName(q.Internal))+newest+a.add(q.Limit), a)
+		if err != nil || q.Internal || len(found) == q.Limit || len(names) > manyNames {
+			return found, err
+		}
 	}
-	switch {
-	case q.Names == nil && q.Internal:
-		return db.readEvents(ctx, "SELECT "+eventColumns+eventTables+" WHERE "+within("r")+" ORDER BY r.no DESC LIMIT "+a.add(q.Limit), a)
-	case q.Names == nil && len(names) > manyNames:
-		return db.readEvents(ctx, "SELECT "+eventColumns+eventTables+" WHERE "+within("r")+" AND r.name > 0 ORDER BY r.no DESC LIMIT "+a.add(q.Limit), a)
-	case len(names) == 0:
+	if len(names) == 0 {
 		return nil, nil
 	}
-	table := db.numbers(&a, names)
-	limit := a.add(q.Limit)
-	of := func(alias, name string) string {
-		return "SELECT " + alias + ".no FROM ingot_events " + alias + " WHERE " + alias + ".name = " + name + " AND " + within(alias) +
-			" ORDER BY " + alias + ".no DESC"
+	var a args
+	l := list{table: "ingot_events", class: "name", at: "no", limit: q.Limit}
+	l.where = func(alias string) string {
+		return alias + ".no >= " + a.add(lo) + " AND " + alias + ".no < " + a.add(hi)
 	}
-	first := "SELECT h.v FROM (SELECT l.v, (" + of("x", "l.v") + " LIMIT 1) AS head FROM " + table + " l) h WHERE h.head IS NOT NULL" +
-		" ORDER BY h.head DESC LIMIT " + limit
-	return db.readEvents(ctx, "SELECT "+eventColumns+" FROM ("+first+") t "+db.join("ingot_events", of("y", "t.v")+" LIMIT "+limit)+
-		" JOIN ingot_names n ON n.no = r.name ORDER BY r.no DESC LIMIT "+limit, a)
+	return db.readEvents(ctx, "SELECT "+eventColumns+db.from(&l, &a, names)+" JOIN ingot_names n ON n.no = r.name"+newest+a.add(q.Limit), a)
+}
+
+// firstName is below the numbers of the names that are wanted.
+func firstName(internal bool) int64 {
+	if internal {
+		return -1 << 63
+	}
+	return 0
 }
 
 // nameNumbers are the numbers of the names that the query selects, at most limit if it

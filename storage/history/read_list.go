@@ -8,9 +8,18 @@ import (
 )
 
 // Lists. Every filter on functions and states is a list of classes, each of which is in
-// order in an index. A page of n rows comes from the n classes whose first rows are
-// first, and at most n rows of each; so it costs one look per class and few rows,
-// whatever the filter leaves out.
+// order in an index; so are events by name. A page of n rows comes from the n classes
+// whose first rows are first, and no row of it is behind the last of these. So it costs
+// one look per class and few rows, whatever the filter leaves out.
+//
+// Where a filter lets most rows through, going through the first rows of all is faster
+// still, so that is tried first if there are many classes.
+const (
+	// fewClasses are looked at without a try.
+	fewClasses = 16
+	// tryRows is how many rows per row of the page a try goes through.
+	tryRows = 10
+)
 
 // Runs implements Reader.Runs.
 func (db *DB) Runs(ctx context.Context, q *RunQuery) ([]Run, error) {
@@ -24,23 +33,37 @@ func (db *DB) Runs(ctx context.Context, q *RunQuery) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	var a args
-	var query string
-	if q.Field != ByEnded && q.all() {
-		query = "SELECT " + runColumns + " FROM ingot_runs r WHERE " + q.where(&a, "r", after) +
-			" ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
-	} else {
-		classes := db.classes(q)
-		if len(classes) == 0 {
-			return nil, nil
-		}
-		query = db.runsOfClasses(q, &a, classes, after)
-	}
-	rows, err := db.rows(ctx, query, a)
+	rows, err := db.listRows(ctx, q, after)
 	if err != nil {
 		return nil, err
 	}
 	return db.page(ctx, rows, q.Outputs)
+}
+
+// listRows reads the rows of a page behind a number.
+func (db *DB) listRows(ctx context.Context, q *RunQuery, after *int64) ([]runRow, error) {
+	all := "SELECT " + runColumns + " FROM ingot_runs r WHERE "
+	if q.Field != ByEnded && q.all() {
+		var a args
+		all += q.where(&a, "r", after) + " ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
+		return db.rows(ctx, all, a)
+	}
+	classes := db.classes(q)
+	if len(classes) == 0 {
+		return nil, nil
+	}
+	if q.Field != ByEnded && len(classes) > fewClasses {
+		var a args
+		table := db.numbers(&a, classes)
+		query := "SELECT " + runColumns + " FROM (" + all + q.where(&a, "r", after) + " ORDER BY " + q.order("r") + " LIMIT " + a.add(tryRows*q.Limit) +
+			") r WHERE r.class IN " + table + " ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
+		if rows, err := db.rows(ctx, query, a); err != nil || len(rows) == q.Limit {
+			return rows, err
+		}
+	}
+	var a args
+	query := db.runsOfClasses(q, &a, classes, after)
+	return db.rows(ctx, query, a)
 }
 
 // page makes runs of rows.
@@ -74,16 +97,59 @@ func (db *DB) page(ctx context.Context, rows []runRow, outputs bool) ([]Run, err
 
 // runsOfClasses is the statement that reads a page of the classes.
 func (db *DB) runsOfClasses(q *RunQuery, a *args, classes []int64, after *int64) string {
-	table := db.numbers(a, classes)
-	limit := a.add(q.Limit)
-	of := func(alias, class string) string {
-		return "SELECT " + alias + ".no FROM ingot_runs " + alias + " WHERE " + alias + ".class = " + class + " AND " + q.where(a, alias, after) +
-			" ORDER BY " + q.order(alias)
+	l := list{table: "ingot_runs", class: "class", at: "no", ascending: q.Ascending, limit: q.Limit}
+	if q.Field == ByEnded {
+		l.at = "ended"
 	}
-	heads := "SELECT l.v, (" + of("x", "l.v") + " LIMIT 1) AS head FROM " + table + " l"
-	first := "SELECT h.v FROM (" + heads + ") h JOIN ingot_runs f ON f.no = h.head ORDER BY " + q.order("f") + " LIMIT " + limit
-	return "SELECT " + runColumns + " FROM (" + first + ") t " + db.join("ingot_runs", of("y", "t.v")+" LIMIT "+limit) +
-		" ORDER BY " + q.order("r") + " LIMIT " + limit
+	l.where = func(alias string) string { return q.where(a, alias, after) }
+	return "SELECT " + runColumns + db.from(&l, a, classes) + " ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
+}
+
+// list describes lists of a table that are in order by class.
+type list struct {
+	table, class string
+	at           string // column of the order; "no" follows if it is another one
+	ascending    bool
+	limit        int
+	where        func(alias string) string
+}
+
+func (l *list) order(alias string) string {
+	dir := " DESC"
+	if l.ascending {
+		dir = ""
+	}
+	if l.at == "no" {
+		return alias + ".no" + dir
+	}
+	return alias + "." + l.at + dir + ", " + alias + ".no" + dir
+}
+
+// from is FROM: the rows r of a page of the classes, and some more.
+func (db *DB) from(l *list, a *args, classes []int64) string {
+	dir, behind := " DESC", " >= "
+	if l.ascending {
+		dir, behind = "", " <= "
+	}
+	table, limit := db.numbers(a, classes), a.add(l.limit)
+	// Heads are where the first row of each class is.
+	heads := "SELECT c.v, (SELECT x." + l.at + " FROM " + l.table + " x WHERE x." + l.class + " = c.v AND " + l.where("x") +
+		" ORDER BY " + l.order("x") + " LIMIT 1) AS at FROM " + table + " c"
+	// What is behind the heads of a full page is not on the page.
+	last := "(SELECT coalesce((SELECT e.at FROM heads e WHERE e.at IS NOT NULL ORDER BY e.at" + dir + " LIMIT 1 OFFSET " + a.add(l.limit-1) +
+		"), " + a.add(l.open()) + "))"
+	rows := "SELECT y.no FROM " + l.table + " y WHERE y." + l.class + " = t.v AND " + l.where("y") +
+		" AND y." + l.at + behind + "(SELECT z.at FROM last z) ORDER BY " + l.order("y") + " LIMIT " + limit
+	return " FROM (WITH heads AS (" + heads + "), last AS (SELECT " + last + " AS at) SELECT r.* FROM (SELECT h.v FROM heads h WHERE h.at" + behind +
+		"(SELECT z.at FROM last z)) t " + db.join(l.table, rows) + ") r"
+}
+
+// open is a bound that everything is within.
+func (l *list) open() int64 {
+	if l.ascending {
+		return 1<<63 - 1
+	}
+	return -1 << 63
 }
 
 // all reports whether the query leaves out no function and no state.
