@@ -36,7 +36,7 @@ run: build ## build and start the development server; ARGS="…" are its flags
 
 test: deps format vet lint cross race cover replay e2e ## install what the tests need, then run all of them
 
-deps: ## install what the tests need: Node.js, the SDKs, Redis
+deps: ## install what the tests need: Node.js, the SDKs, Redis, PostgreSQL
 	@.ci/deps
 
 format: ## check that the Go files are formatted
