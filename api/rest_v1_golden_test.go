@@ -132,7 +132,10 @@ func (w *world) play(x *recorded) error {
 	if ending := strings.HasSuffix(x.Text, "\n"); ending != strings.HasSuffix(string(body), "\n") {
 		return fmt.Errorf("the final newline differs: %.300q", body)
 	}
-	return w.same(x.Note, "", want, got)
+	if err := w.same(x.Note, "", want, got); err != nil {
+		return fmt.Errorf("%w; body %.3000s", err, body)
+	}
+	return nil
 }
 
 func sameHeaders(got http.Header, want map[string]string) error {

@@ -76,6 +76,7 @@ func viewsApp(w http.ResponseWriter, r *http.Request) {
 		one   = "fe05bcdcdc4928012781a5f1a2a77cbb5398e106"
 		sleep = "395df8f7c51f007019cb30201c49e884b46b92fa"
 	)
+	time.Sleep(5 * time.Millisecond) // user code takes time, as the recorded app's did
 	name := r.URL.Query().Get("fnId")
 	has := func(step string) bool { _, ok := call.Steps[step]; return ok }
 	switch {
