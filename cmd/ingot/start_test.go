@@ -95,7 +95,7 @@ func TestStartServes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("INNGEST_EVENT_KEY", "one,two")
 	t.Setenv("INNGEST_SQLITE_DIR", "db")
-	out, errOut, stop := startServer(t, true, "start", "--port", "0", "--signing-key", "abcd", "--no-ui", "--connect-gateway-port", "1", "--json")
+	out, errOut, stop := startServer(t, true, "start", "--port", "0", "--signing-key", "feedfacecafe", "--no-ui", "--connect-gateway-port", "1", "--json")
 	base := "http://" + addr(t, errOut.String())
 	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/dev": 401, "/": 404} {
 		res, err := http.Get(base + path)
@@ -115,7 +115,7 @@ func TestStartServes(t *testing.T) {
 			t.Errorf("the banner lacks %q:\n%s", want, out)
 		}
 	}
-	if strings.Contains(out.String()+errOut.String(), "abcd") {
+	if strings.Contains(out.String()+errOut.String(), "feedfacecafe") {
 		t.Errorf("the signing key is shown:\n%s\n%s", out, errOut)
 	}
 	if !strings.Contains(errOut.String(), `"setting":"connect-gateway-port"`) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -168,6 +169,7 @@ func TestRefusedFiles(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"c.json", `{"port": 1, "event_api": {"port": 2}}`, "config key port set twice: event_api.port, port"},
 		{"c.json", `{"port": [[1]]}`, "config key port must be a single value"},
+		{"c.yaml", "port: {1: 2}", "config key port must be a single value"},
 		{"c.json", `{} {}`, "error parsing config file: there is something behind the object"},
 		{"c.json", `[]`, "error parsing config file: json:"},
 		{"c.toml", "[[port]]\nx = 1", "config key port must be a single value"},
@@ -211,4 +213,32 @@ func TestFindFile(t *testing.T) {
 	if _, _, err = FindFile(filepath.Join(deep, "missing.json"), "", "", env()); err == nil || !strings.Contains(err.Error(), "error reading config file") {
 		t.Errorf("a missing explicit file gave %v", err)
 	}
+}
+
+// FuzzFile: no file makes the program panic, and what is read can be loaded and printed.
+func FuzzFile(f *testing.F) {
+	for _, text := range []string{
+		`{"port": 1, "state": {"service": {"dsn": "redis://${X}"}}, "event-key": ["a", 1, null]}`,
+		"[queue]\nworkers = 1\n[[x]]\ny = 1979-05-27T07:32:00Z\n", "a: &x [1, *x]\nport: 0x10\n", "config_strict: true\nurls: {}\n",
+	} {
+		for format := range byte(4) {
+			f.Add([]byte(text), format)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte, format byte) {
+		raw, err := parse(text, []string{".json", ".yaml", ".toml", ""}[format%4])
+		if err != nil {
+			return
+		}
+		file, err := newFile("x", raw, env("X", "y"))
+		if err != nil {
+			return
+		}
+		for _, mode := range []Mode{ModeDev, ModeStart} {
+			l, _ := Load(mode, Sources{Getenv: env(), File: file})
+			if err := Print(io.Discard, l.Settings); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

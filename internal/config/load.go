@@ -54,6 +54,7 @@ func Load(mode Mode, src Sources) (Loaded, error) {
 // loadMode reads what the two modes have not in common.
 func (r *resolver) loadMode(c *Config) {
 	c.PollInterval = r.duration("poll-interval", time.Second, DefaultPollInterval)
+	asked := r.given("poll-interval") && c.PollInterval != 0
 	if c.PollInterval == 0 {
 		c.PollInterval = DefaultPollInterval
 	}
@@ -65,7 +66,7 @@ func (r *resolver) loadMode(c *Config) {
 	}
 	// In production apps sync themselves when they are deployed; they are asked again
 	// only where that was asked for (spec 06 §12.6).
-	c.Poll = r.given("poll-interval")
+	c.Poll = asked
 	c.ShutdownGrace = r.shutdownGrace(0)
 	c.NoUI = r.boolean("no-ui")
 	r.loadKeys(c)

@@ -136,7 +136,7 @@ func scalars(v any) (out []string, ok bool) {
 	}
 	for _, e := range list {
 		switch e := e.(type) {
-		case nil, []any, map[string]any, []map[string]any:
+		case nil, []any, map[string]any, map[any]any, []map[string]any:
 			return nil, false
 		case float64:
 			out = append(out, strconv.FormatFloat(e, 'f', -1, 64))

@@ -28,6 +28,9 @@ func TestLoadStart(t *testing.T) {
 		t.Errorf("got %+v", l.Config)
 	}
 
+	if l, err = Load(ModeStart, Sources{Getenv: env("INNGEST_POLL_INTERVAL", "0"), Flags: keys()}); err != nil || l.Poll {
+		t.Errorf("an interval of 0 polls: %v, %+v", err, l.Config)
+	}
 	l, err = Load(ModeStart, Sources{Getenv: env("INNGEST_POLL_INTERVAL", "60"), Flags: keys("shutdown-grace-period", "30")})
 	if err != nil || !l.Poll || l.PollInterval != time.Minute || l.ShutdownGrace != 30*time.Second {
 		t.Errorf("%v, %+v", err, l.Config)
