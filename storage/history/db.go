@@ -73,7 +73,33 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
+	if err := db.checkVersion(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open history: %w", err), db.close())
+	}
 	return db, nil
+}
+
+// schemaVersion is the form of the tables and of what is in them. It is raised when
+// programs from before cannot read it.
+const (
+	schemaVersion = 1
+	cursorSchema  = "schema"
+)
+
+// checkVersion refuses a database of a newer program, and marks a new one.
+func (db *DB) checkVersion(ctx context.Context) error {
+	v, err := db.cursor(ctx, cursorSchema)
+	switch {
+	case err != nil:
+		return err
+	case v > schemaVersion:
+		return fmt.Errorf("the database was written by a newer version of this program: it has form %d, this one knows form %d", v, schemaVersion)
+	case v == schemaVersion:
+		return nil
+	}
+	return db.write(ctx, func(s *store) error {
+		return s.tx.setCursors(ctx, map[string]int64{cursorSchema: schemaVersion})
+	})
 }
 
 // Close ends all connections. Nothing may be under way.

@@ -272,6 +272,17 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestNewerVersion: what a newer program wrote is not touched.
+func TestNewerVersion(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Path: filepath.Join(t.TempDir(), "history.db")}
+	db := openTest(t, cfg)
+	execute(t, db, "UPDATE ingot_cursors SET value = 2 WHERE name = 'schema'")
+	if other, err := Open(t.Context(), cfg); err == nil {
+		t.Error("it is opened", other.Close())
+	}
+}
+
 // TestOutage: while PostgreSQL is away, readers and writers are told so, and afterwards
 // everything goes on by itself.
 func TestOutage(t *testing.T) {

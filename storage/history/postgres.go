@@ -50,6 +50,11 @@ func openPostgres(ctx context.Context, cfg *Config) (backend, error) {
 		pc.MaxConnLifetime = cfg.MaxConnLifetime
 	}
 	pc.ConnConfig.ConnectTimeout = connectTimeout
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		// Compiling a query takes longer than any of ours.
+		_, err := conn.Exec(ctx, "SET jit = off")
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, err

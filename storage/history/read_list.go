@@ -42,11 +42,14 @@ func (db *DB) Runs(ctx context.Context, q *RunQuery) ([]Run, error) {
 
 // listRows reads the rows of a page behind a number.
 func (db *DB) listRows(ctx context.Context, q *RunQuery, after *int64) ([]runRow, error) {
-	all := "SELECT " + runColumns + " FROM ingot_runs r WHERE "
+	first := func(a *args, limit int) string {
+		l := q.list(a, after)
+		return "SELECT " + runColumns + " FROM ingot_runs r WHERE " + l.where("r") + " ORDER BY " + l.order("r") + " LIMIT " + a.add(limit)
+	}
 	if q.Field != ByEnded && q.all() {
 		var a args
-		all += q.where(&a, "r", after) + " ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
-		return db.rows(ctx, all, a)
+		query := first(&a, q.Limit)
+		return db.rows(ctx, query, a)
 	}
 	classes := db.classes(q)
 	if len(classes) == 0 {
@@ -54,9 +57,8 @@ func (db *DB) listRows(ctx context.Context, q *RunQuery, after *int64) ([]runRow
 	}
 	if q.Field != ByEnded && len(classes) > fewClasses {
 		var a args
-		table := db.numbers(&a, classes)
-		query := "SELECT " + runColumns + " FROM (" + all + q.where(&a, "r", after) + " ORDER BY " + q.order("r") + " LIMIT " + a.add(tryRows*q.Limit) +
-			") r WHERE r.class IN " + table + " ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
+		query := "SELECT * FROM (" + first(&a, tryRows*q.Limit) + ") r WHERE r.class IN " + db.numbers(&a, classes) +
+			" ORDER BY " + q.list(&a, after).order("r") + " LIMIT " + a.add(q.Limit)
 		if rows, err := db.rows(ctx, query, a); err != nil || len(rows) == q.Limit {
 			return rows, err
 		}
@@ -95,16 +97,6 @@ func (db *DB) page(ctx context.Context, rows []runRow, outputs bool) ([]Run, err
 	return runs, nil
 }
 
-// runsOfClasses is the statement that reads a page of the classes.
-func (db *DB) runsOfClasses(q *RunQuery, a *args, classes []int64, after *int64) string {
-	l := list{table: "ingot_runs", class: "class", at: "no", ascending: q.Ascending, limit: q.Limit}
-	if q.Field == ByEnded {
-		l.at = "ended"
-	}
-	l.where = func(alias string) string { return q.where(a, alias, after) }
-	return "SELECT " + runColumns + db.from(&l, a, classes) + " ORDER BY " + q.order("r") + " LIMIT " + a.add(q.Limit)
-}
-
 // list describes lists of a table that are in order by class.
 type list struct {
 	table, class string
@@ -114,6 +106,23 @@ type list struct {
 	where        func(alias string) string
 }
 
+// list describes the runs of the query. Parameters go to a.
+func (q *RunQuery) list(a *args, after *int64) *list {
+	l := &list{table: "ingot_runs", class: "class", at: "no", ascending: q.Ascending, limit: q.Limit}
+	if q.Field == ByEnded {
+		l.at = "ended"
+	}
+	l.where = func(alias string) string { return q.where(a, alias, after) }
+	return l
+}
+
+// runsOfClasses is the statement that reads a page of the classes.
+func (db *DB) runsOfClasses(q *RunQuery, a *args, classes []int64, after *int64) string {
+	l := q.list(a, after)
+	return "SELECT " + runColumns + db.from(l, a, classes) + " ORDER BY " + l.order("r") + " LIMIT " + a.add(q.Limit)
+}
+
+// order is that of the list's rows.
 func (l *list) order(alias string) string {
 	dir := " DESC"
 	if l.ascending {
@@ -173,18 +182,6 @@ func (db *DB) classes(q *RunQuery) []int64 {
 		}
 	}
 	return out
-}
-
-// order is that of the query's rows.
-func (q *RunQuery) order(alias string) string {
-	dir := " DESC"
-	if q.Ascending {
-		dir = ""
-	}
-	if q.Field == ByEnded {
-		return alias + ".ended" + dir + ", " + alias + ".no" + dir
-	}
-	return alias + ".no" + dir
 }
 
 // where is the condition on time and position. after is the number of the position.

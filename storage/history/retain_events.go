@@ -46,31 +46,17 @@ func (r *retention) eventsEnd(ctx context.Context) (int64, error) {
 
 // events goes through the events that it has not looked at.
 func (r *retention) events(ctx context.Context) error {
-	from, err := r.cursor(ctx)
+	from, err := r.db.cursor(ctx, cursorRetain)
 	for err == nil && from < r.eventsBefore {
 		from, err = r.someEvents(ctx, from)
 	}
 	return err
 }
 
-// cursor is the first number that has not been looked at.
-func (r *retention) cursor(ctx context.Context) (no int64, err error) {
-	err = r.db.query(ctx, "SELECT c.name, c.value FROM ingot_cursors c", nil, func(scan func(...any) error) error {
-		var name []byte
-		var value int64
-		err := scan(&name, &value)
-		if string(name) == cursorRetain {
-			no = value
-		}
-		return err
-	})
-	return no, err
-}
-
 // lower takes the cursor back to what the policy keeps: events behind that do not go with
 // their runs in this pass.
 func (r *retention) lower(ctx context.Context) error {
-	from, err := r.cursor(ctx)
+	from, err := r.db.cursor(ctx, cursorRetain)
 	if err != nil || from <= r.eventsBefore {
 		return err
 	}

@@ -65,20 +65,36 @@ func (db *DB) Append(ctx context.Context, records ...engine.Lifecycle) error {
 // first number of each partition's outbox, that it does not contain.
 func (db *DB) Cursors(ctx context.Context) (logNext uint64, outboxNext map[int]uint64, err error) {
 	outboxNext = map[int]uint64{}
-	err = db.query(ctx, "SELECT name, value FROM ingot_cursors", nil, func(scan func(...any) error) error {
-		var raw []byte
-		var value int64
-		if err := scan(&raw, &value); err != nil {
-			return err
-		}
-		if name := string(raw); name == cursorLog {
+	err = db.eachCursor(ctx, func(name string, value int64) {
+		if name == cursorLog {
 			logNext = uint64(value)
-		} else if p, err := strconv.Atoi(strings.TrimPrefix(name, cursorOutbox)); err == nil {
-			outboxNext[p] = uint64(value)
+		} else if p, ok := strings.CutPrefix(name, cursorOutbox); ok {
+			if n, err := strconv.Atoi(p); err == nil {
+				outboxNext[n] = uint64(value)
+			}
 		}
-		return nil
 	})
 	return logNext, outboxNext, err
+}
+
+func (db *DB) eachCursor(ctx context.Context, visit func(name string, value int64)) error {
+	return db.query(ctx, "SELECT c.name, c.value FROM ingot_cursors c", nil, func(scan func(...any) error) error {
+		var name []byte
+		var value int64
+		err := scan(&name, &value)
+		visit(string(name), value)
+		return err
+	})
+}
+
+// cursor is one of the cursors; 0 if it has not been set.
+func (db *DB) cursor(ctx context.Context, name string) (value int64, err error) {
+	err = db.eachCursor(ctx, func(n string, v int64) {
+		if n == name {
+			value = v
+		}
+	})
+	return value, err
 }
 
 // Names of cursors. Those of outboxes end with the partition.
