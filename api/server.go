@@ -77,6 +77,8 @@ type Options struct {
 	History history.Reader
 	// Operator is the engine as operators use it; nil answers 503.
 	Operator Operator
+	// Apps asks apps to sync when a mutation of GraphQL wants it; without it that is refused.
+	Apps AppClient
 	// SigningKey authenticates SDKs in start mode; empty in dev.
 	SigningKey string
 	// EventKeys restrict who may send events; empty accepts any key.
@@ -160,6 +162,7 @@ func NewServer(o Options) *Server {
 	s.restV1Routes(s.routes)
 	s.restV2Routes(s.routes)
 	s.restOpsRoutes(s.routes)
+	s.graphqlRoutes(s.routes)
 	s.http = &fasthttp.Server{
 		Handler:                      s.Handler,
 		ErrorHandler:                 s.badRequest,

@@ -1,0 +1,101 @@
+package gql
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	gqlerrors "github.com/graph-gophers/graphql-go/errors"
+)
+
+// complaint is an error of an answer. Field order is the reference's.
+type complaint struct {
+	Message    string               `json:"message"`
+	Path       []any                `json:"path,omitempty"`
+	Locations  []gqlerrors.Location `json:"locations,omitempty"`
+	Extensions map[string]any       `json:"extensions,omitempty"`
+}
+
+func extensionsOf(code string) map[string]any {
+	if code == "" {
+		return nil
+	}
+	return map[string]any{"code": code}
+}
+
+// unexpected is the library's text of most syntax errors.
+var unexpected = regexp.MustCompile(`^unexpected "(.*)", expecting (.*)$`)
+
+// syntaxComplaint words a syntax error as the reference does, where it is of the same form.
+func syntaxComplaint(e *gqlerrors.QueryError) complaint {
+	text := strings.TrimPrefix(e.Message, "syntax error: ")
+	if m := unexpected.FindStringSubmatch(text); m != nil {
+		found, wanted := m[1], m[2]
+		if found == "" {
+			found = "<EOF>"
+		}
+		if wanted == "Ident" {
+			wanted = "Name"
+		}
+		text = fmt.Sprintf("Expected %s, found %s", strings.Trim(wanted, `"`), found)
+	}
+	return complaint{Message: text, Locations: e.Locations, Extensions: extensionsOf(codeParse)}
+}
+
+// badVariable is the library's text about a variable.
+var badVariable = regexp.MustCompile(`^Variable "(\w+)" has invalid (?:value null)?`)
+
+// invalidComplaint words an error of an operation that does not fit the schema. What is
+// about a variable has that variable as its path.
+func invalidComplaint(e *gqlerrors.QueryError, variables map[string]any) complaint {
+	c := complaint{Message: e.Message, Locations: e.Locations, Extensions: extensionsOf(codeValidation)}
+	if e.Rule != "VariablesOfCorrectType" {
+		return c
+	}
+	m := badVariable.FindStringSubmatch(e.Message)
+	if m == nil {
+		return c
+	}
+	c.Path, c.Locations = []any{"variable", m[1]}, nil
+	if strings.HasSuffix(m[0], "null") {
+		c.Message = "must be defined"
+		if _, given := variables[m[1]]; given {
+			c.Message = "cannot be null"
+		}
+	}
+	return c
+}
+
+// operationComplaint is about the choice of an operation.
+func operationComplaint(e *gqlerrors.QueryError, name string) complaint {
+	text := e.Message
+	if strings.HasPrefix(text, "more than one operation") || strings.HasPrefix(text, "no operation with name") {
+		text = "operation " + name + " not found"
+	}
+	return complaint{Message: text, Locations: e.Locations, Extensions: extensionsOf(codeValidation)}
+}
+
+// resolverComplaint is an error of a field, with the status that it gives the answer.
+func (s *Server) resolverComplaint(e *gqlerrors.QueryError, operation string) (c complaint, status int) {
+	c, status = complaint{Message: e.Message, Path: e.Path, Extensions: e.Extensions}, http.StatusOK
+	cause := e.ResolverError
+	if cause == nil {
+		cause = e.Err
+	}
+	if cause == nil {
+		return c, status // the library's own, about arguments and results
+	}
+	if reason, ok := away(cause); ok {
+		s.log.Warn("a GraphQL request was put off", "operation", operation, "path", fmt.Sprint(e.Path...), "error", cause)
+		c.Message = reason
+		return c, http.StatusServiceUnavailable
+	}
+	var told *refusal
+	if !errors.As(cause, &told) {
+		s.log.Error("a GraphQL request failed", "operation", operation, "path", fmt.Sprint(e.Path...), "error", cause)
+		c.Message = textInternal
+	}
+	return c, status
+}

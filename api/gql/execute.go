@@ -1,0 +1,107 @@
+package gql
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/graph-gophers/graphql-go"
+	gqlerrors "github.com/graph-gophers/graphql-go/errors"
+)
+
+// maxComplaints bounds the errors of an answer: one cause may be told for each node.
+const maxComplaints = 100
+
+// execute runs an operation.
+func (s *Server) execute(ctx context.Context, p *params, readOnly bool) Answer {
+	switch {
+	case p.Query == "" && len(p.Extensions.PersistedQuery) > 0:
+		// Clients then send the whole text, and do not ask again.
+		return fail(http.StatusOK, codePersisted, "PersistedQueryNotSupported")
+	case p.Query == "":
+		return fail(http.StatusUnprocessableEntity, codeValidation, "no operation provided")
+	case len(p.Query) > maxQuery:
+		return fail(http.StatusUnprocessableEntity, codeValidation,
+			fmt.Sprintf("the query has %d bytes; the limit is %d", len(p.Query), maxQuery))
+	}
+	r := &request{s: s, readOnly: readOnly, now: time.Now()}
+	r.refresh()
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, requestKey{}, r), Timeout)
+	defer cancel()
+	return s.answer(r, p, s.exec(ctx, p))
+}
+
+// exec hands a request to the library. Of some texts that are not GraphQL its lexer panics.
+func (s *Server) exec(ctx context.Context, p *params) (out *graphql.Response) {
+	defer func() {
+		if v := recover(); v != nil {
+			if of(ctx).stage.parsed.Load() {
+				panic(v)
+			}
+			out = &graphql.Response{Errors: []*gqlerrors.QueryError{gqlerrors.Errorf("syntax error: %v", v)}}
+		}
+	}()
+	return s.schema.Exec(ctx, p.Query, p.OperationName, p.Variables)
+}
+
+// answer turns the library's response into the reference's.
+func (s *Server) answer(r *request, p *params, res *graphql.Response) Answer {
+	switch {
+	case !r.stage.parsed.Load():
+		return failures(http.StatusUnprocessableEntity, complaints(res.Errors, syntaxComplaint))
+	case !r.stage.valid.Load():
+		return failures(http.StatusUnprocessableEntity, complaints(res.Errors, func(e *gqlerrors.QueryError) complaint {
+			return invalidComplaint(e, p.Variables)
+		}))
+	case !r.stage.executed.Load():
+		return failures(http.StatusUnprocessableEntity, complaints(res.Errors, func(e *gqlerrors.QueryError) complaint {
+			return operationComplaint(e, p.OperationName)
+		}))
+	case r.stage.written.Load():
+		return fail(http.StatusNotAcceptable, "", "GET requests only allow query operations")
+	case r.exceeded():
+		return fail(http.StatusUnprocessableEntity, codeComplexity, errTooLarge.Error())
+	case r.stage.fields.Load() > maxFields:
+		return fail(http.StatusUnprocessableEntity, codeComplexity,
+			fmt.Sprintf("the answer has more than %d fields: ask for smaller pages (first), or for fewer fields", maxFields))
+	}
+	return s.executed(r, p, res)
+}
+
+// executed is the answer of resolvers.
+func (s *Server) executed(r *request, p *params, res *graphql.Response) Answer {
+	a := Answer{Status: http.StatusOK}
+	data := res.Data
+	all := complaints(res.Errors, func(e *gqlerrors.QueryError) complaint {
+		c, status := s.resolverComplaint(e, p.OperationName)
+		a.Status = max(a.Status, status)
+		return c
+	})
+	// An error without a place is about arguments that could not be read; the library then
+	// leaves out fields.
+	if slices.ContainsFunc(res.Errors, func(e *gqlerrors.QueryError) bool { return e.Path == nil }) {
+		data = nil
+	}
+	a.Body = encode(all, data, r.extensions())
+	return a
+}
+
+func complaints(errs []*gqlerrors.QueryError, make func(*gqlerrors.QueryError) complaint) []complaint {
+	var out []complaint
+	for _, e := range errs[:min(len(errs), maxComplaints)] {
+		out = append(out, make(e))
+	}
+	return out
+}
+
+// extensions is what an answer says about itself.
+func (r *request) extensions() map[string]any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.search == nil {
+		return nil
+	}
+	return map[string]any{"search": r.search}
+}
