@@ -48,6 +48,7 @@ func (s *Server) restOpsRoutes(r *router) {
 		method, path string
 		call         opsCall
 	}{
+		{fasthttp.MethodGet, "/v1/events/{eventID}/decisions", s.opsDecisions},
 		{fasthttp.MethodGet, "/v1/functions", s.opsFunctions},
 		{fasthttp.MethodPost, "/v1/functions/{function}/pause", s.opsSetMode(engine.ModePaused)},
 		{fasthttp.MethodPost, "/v1/functions/{function}/unpause", s.opsSetMode(engine.ModeActive)},

@@ -26,12 +26,36 @@ func TestOperateLive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.populate()
+	t.Run("decisions", func(t *testing.T) { w.decides(t) })
 	t.Run("pause", func(*testing.T) { w.pauses() })
 	t.Run("cancellation", func(t *testing.T) { w.cancels(t) })
 	t.Run("replay", func(t *testing.T) { w.replays(t) })
 	t.Run("rerun", func(t *testing.T) { w.reruns(t) })
 	t.Run("invoke", func(t *testing.T) { w.invokes(t) })
 	t.Run("additions", func(t *testing.T) { w.adds(t) })
+}
+
+// decides reads why events started runs or not.
+func (w *world) decides(t *testing.T) {
+	run := w.awaitEvent(`{"name":"views/ok2","data":{"a":1}}`)
+	for event, want := range map[string]string{
+		run[0]: `"function":"golden-views-ok","outcome":"RUN","run_id":"` + run[1] + `"}]`,
+		w.send(`{"name":"views/ok2","data":{"a":2}}`):    `"function":"golden-views-ok","outcome":"NOT_MATCHED","reason":"the trigger's condition is false: event.data.a == 1"}]`,
+		w.send(`{"name":"views/unused","data":{"a":2}}`): `{"data":[],`,
+	} {
+		if got := w.want(200, "GET", "/v1/events/"+event+"/decisions", ""); !strings.Contains(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	w.want(404, "GET", "/v1/events/01HZZZZZZZZZZZZZZZZZZZZZZZ/decisions", "")
+	w.want(400, "GET", "/v1/events/zz/decisions", "")
+}
+
+// awaitEvent sends an event and returns its id and that of the run that it starts.
+func (w *world) awaitEvent(event string) [2]string {
+	w.t.Helper()
+	id := w.send(event)
+	return [2]string{id, w.await(id, "Completed")}
 }
 
 func (w *world) pauses() {

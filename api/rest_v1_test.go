@@ -127,7 +127,7 @@ func TestRESTNeedsTheKey(t *testing.T) {
 	s := NewServer(Options{Mode: ModeStart, Engine: &fakeEngine{}, Catalog: testCatalog(t), SigningKey: "ee12", History: &fakeHistory{}, Operator: &fakeOperator{}})
 	for _, c := range []string{
 		"GET /v1/events", "GET /v1/events/x", "GET /v1/events/x/runs", "GET /v1/runs/x", "GET /v1/runs/x/jobs", "GET /v1/prom/x",
-		"GET /v1/apps/x/functions", "GET /v1/functions", "POST /v1/functions/x/pause", "POST /v1/functions/x/unpause",
+		"GET /v1/apps/x/functions", "GET /v1/events/x/decisions", "GET /v1/functions", "POST /v1/functions/x/pause", "POST /v1/functions/x/unpause",
 		"POST /v1/functions/x/drain", "GET /v1/cancellations", "POST /v1/cancellations", "DELETE /v1/cancellations/x",
 		"GET /v1/replays", "POST /v1/replays", "GET /v1/replays/x", "DELETE /v1/replays/x", "GET /v1/dead-letters",
 		"POST /v1/dead-letters/redrive", "POST /v1/dead-letters/x/redrive", "DELETE /v1/dead-letters/x",
