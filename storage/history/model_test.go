@@ -304,7 +304,7 @@ func (m *model) check(db *DB) {
 	ctx := m.t.Context()
 	m.checkRuns(ctx, db)
 	m.checkEvents(ctx, db)
-	for range 12 {
+	for range 8 {
 		m.checkRunList(ctx, db, m.runQuery())
 		m.checkEventList(ctx, db, m.eventQuery())
 	}

@@ -19,7 +19,7 @@ import (
 	_ "modernc.org/sqlite" // the driver of readers
 )
 
-// Settings of SQLite, with the reasons in docs/performance.md.
+// Settings of SQLite, chosen by BenchmarkStore.
 const (
 	// sqlitePragmas are the writer's. Pages of 8 KiB and a cache of 32 MiB were the fastest;
 	// a checkpoint copies the log into the file after 32 MiB.
