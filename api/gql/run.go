@@ -155,7 +155,11 @@ func (n *runNode) Trace(ctx context.Context, args struct{ Preview *bool }) (*spa
 	if err != nil {
 		return nil, err
 	}
-	return n.span(trace.Legacy(t, env), nil), nil
+	root := trace.Legacy(t, env)
+	if root == nil {
+		return nil, refuse("no function run span found")
+	}
+	return n.span(root, nil), nil
 }
 
 // HasAI says whether the run calls models. Lists do not look, as in the reference.
