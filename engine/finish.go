@@ -34,11 +34,11 @@ func (p *partition) failLimit(r *run, e *runError) {
 // what it deferred is started, all in this commit. output is the raw JSON result
 // or the body of the failed answer; nil if there is none.
 func (p *partition) finish(r *run, status LifecycleKind, output []byte, failure *runError) {
-	p.finishBy(r, status, output, failure, ulid.ULID{})
+	p.end(r, &Lifecycle{Kind: status}, output, failure)
 }
 
-// finishBy is finish by an event that cancels the run.
-func (p *partition) finishBy(r *run, status LifecycleKind, output []byte, failure *runError, by ulid.ULID) {
+// end is finish; l says how the run ends, and by what.
+func (p *partition) end(r *run, l *Lifecycle, output []byte, failure *runError) {
 	if r.ended {
 		return
 	}
@@ -47,14 +47,15 @@ func (p *partition) finishBy(r *run, status LifecycleKind, output []byte, failur
 		errJSON = failure.json()
 	}
 	payload := output
-	if errJSON != nil {
+	if len(payload) == 0 {
 		payload = errJSON
 	}
-	p.outbox.add(&Lifecycle{Kind: status, At: p.now, Run: r.id, Fn: r.fn, Payload: payload, Child: by})
-	p.announce(r, status, output, errJSON)
+	l.At, l.Run, l.Fn, l.Payload = p.now, r.id, r.fn, payload
+	p.outbox.add(l)
+	p.announce(r, l.Kind, output, errJSON)
 	p.startDeferred(r)
 	if r.sync != nil {
-		p.keepOutput(r, output, errJSON, status)
+		p.keepOutput(r, output, errJSON, l.Kind)
 	}
 	p.delete(r)
 }

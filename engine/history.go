@@ -19,8 +19,8 @@ const (
 	// RunStarted is the run's first call.
 	RunStarted LifecycleKind = 2
 	// RunCompleted, RunFailed and RunCancelled end a run: Payload is the raw JSON output,
-	// or the error object; empty if there is none. Child of a cancellation is the event
-	// that caused it.
+	// or what the failed answer brought, or the error object; empty if there is none. Child of a
+	// cancellation is the event that caused it, Expr its condition.
 	RunCompleted LifecycleKind = 3
 	RunFailed    LifecycleKind = 4
 	RunCancelled LifecycleKind = 5

@@ -151,6 +151,15 @@ func (op *Op) label() string {
 	return op.ID
 }
 
+// userlandID is the id that user code gave; the hashed one if it is not known.
+func (op *Op) userlandID() string {
+	var u struct{ ID string }
+	if len(op.Userland) > 0 && json.Unmarshal(op.Userland, &u) == nil && u.ID != "" {
+		return u.ID
+	}
+	return op.label()
+}
+
 func stepMemo(op *Op) []byte {
 	if op.Code == OpStepRun {
 		return wrap("data", op.Data)
@@ -469,6 +478,11 @@ func (p *partition) deferAdd(r *run, op *Op) {
 		}
 	}
 	r.defers = append(r.defers, d)
+	l := Lifecycle{Kind: DeferAdded, At: p.now, Run: r.id, Fn: r.fn, Step: op.ID, Name: op.userlandID(), Target: opts.FnSlug}
+	if d.state == deferRejected {
+		l.Expr = "rejected"
+	}
+	p.outbox.add(&l)
 	p.touch(r)
 }
 
@@ -480,6 +494,7 @@ func (p *partition) deferAbort(r *run, op *Op) {
 	for i := range r.defers {
 		if r.defers[i].id == opts.Target && r.defers[i].state == deferAfterRun {
 			r.defers[i].state = deferAborted
+			p.outbox.add(&Lifecycle{Kind: DeferEnded, At: p.now, Run: r.id, Fn: r.fn, Step: opts.Target, Expr: "aborted"})
 			p.touch(r)
 		}
 	}

@@ -34,7 +34,7 @@ func TestFunctionErrorIsRetriedThenFails(t *testing.T) {
 			t.Errorf("call %d repeats its request id", i)
 		}
 	}
-	d.wantEnd("f", engine.RunFailed, `{"error":"invalid status code: 500","message":"boom","name":"MyError","stack":"at x"}`)
+	d.wantEnd("f", engine.RunFailed, `{"message":"boom","name":"MyError","stack":"at x"}`)
 	d.wantClean()
 }
 

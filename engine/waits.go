@@ -126,7 +126,7 @@ func (p *partition) match(ref waitRef, ev *routedEvent) {
 	}
 	if j.kind == jobCancelOn {
 		r.trace = ev.TraceRoot() // what follows is the event's doing
-		p.finishBy(r, RunCancelled, nil, nil, ev.InternalID)
+		p.end(r, &Lifecycle{Kind: RunCancelled, Child: ev.InternalID, Expr: j.expr}, nil, nil)
 		return
 	}
 	p.resume(r, j, ev.json, StepCompleted, ev.InternalID)

@@ -66,6 +66,9 @@ type Consumer struct {
 	buffer  []byte
 	records []engine.Lifecycle
 	batch   Batch
+	// unsure says that a store has failed in a way that may have stored its batch all the
+	// same: the connection may have broken after the commit.
+	unsure bool
 
 	mu      sync.Mutex
 	waiting []chan error
@@ -177,14 +180,8 @@ func (c *Consumer) begin(ctx context.Context) bool {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for retry := retryMin; ; retry = min(2*retry, retryMax) {
-		logNext, outbox, err := c.db.Cursors(ctx)
+		err := c.locate(ctx)
 		if err == nil {
-			c.logNext.Store(logNext)
-			for p := range c.outbox {
-				c.outbox[p] = outbox[p]
-				c.src.ReleaseOutbox(p, outbox[p])
-			}
-			c.src.EventsTaken(logNext)
 			return true
 		}
 		c.fail(err)
@@ -192,6 +189,23 @@ func (c *Consumer) begin(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// locate takes over the database's cursors.
+func (c *Consumer) locate(ctx context.Context) error {
+	logNext, outbox, err := c.db.Cursors(ctx)
+	if err != nil {
+		return err //nolint:wrapcheck // says what it was
+	}
+	c.logNext.Store(logNext)
+	for p := range c.outbox {
+		c.outbox[p] = outbox[p]
+		c.src.ReleaseOutbox(p, outbox[p])
+	}
+	c.src.EventsTaken(logNext)
+	mark(c.moved)
+	c.unsure = false
+	return nil
 }
 
 // pause waits; it reports false if ctx ends first.
@@ -261,9 +275,15 @@ func (c *Consumer) move(ctx context.Context) (more bool, err error) {
 	waiting := c.waiting
 	c.waiting = nil
 	c.mu.Unlock()
-	more, err = c.gather()
+	if c.unsure {
+		err = c.locate(ctx)
+	}
+	if err == nil {
+		more, err = c.gather()
+	}
 	if err == nil && !c.batch.empty() {
 		err = c.db.Store(ctx, &c.batch)
+		c.unsure = err != nil
 	}
 	if err != nil {
 		c.fail(err)

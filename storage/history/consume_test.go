@@ -212,10 +212,13 @@ func TestConsumeFailures(t *testing.T) {
 	t.Parallel()
 	s, d := newFakeSource(t), newFakeDB()
 	away := fmt.Errorf("gone: %w", ErrUnavailable)
-	down := true
+	down, lost := true, false
 	d.fail = func() (error, error) {
 		if down {
 			return away, nil
+		}
+		if lost = !lost; lost {
+			return nil, away // stored, but nobody learns of it
 		}
 		return nil, nil
 	}
@@ -245,9 +248,6 @@ func TestConsumeFailures(t *testing.T) {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
-	}
-	if err := c.Sync(t.Context()); err != nil {
-		t.Fatal(err)
 	}
 	d.check(t, s)
 	c.Close(t.Context())
