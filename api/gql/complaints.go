@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/graph-gophers/graphql-go"
 	gqlerrors "github.com/graph-gophers/graphql-go/errors"
 )
 
@@ -75,6 +76,18 @@ func operationComplaint(e *gqlerrors.QueryError, name string) complaint {
 		text = "operation " + name + " not found"
 	}
 	return complaint{Message: text, Locations: e.Locations, Extensions: extensionsOf(codeValidation)}
+}
+
+// badArgument is the library's text about an argument that is not of its type.
+var badArgument = regexp.MustCompile(`^could not unmarshal (.+) \(\S+\) into \S+: `)
+
+// argumentComplaint is about arguments that could not be read, or about an operation that is
+// too large. Resolvers of other fields may have been called, but their results are not sent.
+func argumentComplaint(e *gqlerrors.QueryError) complaint {
+	if errors.Is(e, graphql.ErrTooManySelections) {
+		return complaint{Message: e.Message, Extensions: extensionsOf(codeComplexity)}
+	}
+	return complaint{Message: badArgument.ReplaceAllString(e.Message, "argument $1: "), Extensions: extensionsOf(codeValidation)}
 }
 
 // resolverComplaint is an error of a field, with the status that it gives the answer.

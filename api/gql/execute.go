@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/graph-gophers/graphql-go"
@@ -72,20 +71,29 @@ func (s *Server) answer(r *request, p *params, res *graphql.Response) Answer {
 
 // executed is the answer of resolvers.
 func (s *Server) executed(r *request, p *params, res *graphql.Response) Answer {
+	if wrong := unplaced(res.Errors); wrong != nil {
+		return failures(http.StatusUnprocessableEntity, complaints(wrong, argumentComplaint))
+	}
 	a := Answer{Status: http.StatusOK}
-	data := res.Data
 	all := complaints(res.Errors, func(e *gqlerrors.QueryError) complaint {
 		c, status := s.resolverComplaint(e, p.OperationName)
 		a.Status = max(a.Status, status)
 		return c
 	})
-	// An error without a place is about arguments that could not be read; the library then
-	// leaves out fields.
-	if slices.ContainsFunc(res.Errors, func(e *gqlerrors.QueryError) bool { return e.Path == nil }) {
-		data = nil
-	}
-	a.Body = encode(all, data, r.extensions())
+	a.Body = encode(all, res.Data, r.extensions())
 	return a
+}
+
+// unplaced are the errors that have no place in the answer: they are about arguments, which
+// the library reads before it calls resolvers. It then leaves fields out. The end of the
+// request's time has no place either, and panics of the library do not.
+func unplaced(errs []*gqlerrors.QueryError) (out []*gqlerrors.QueryError) {
+	for _, e := range errs {
+		if _, passing := away(e.Err); e.Path == nil && !passing && e.Message != textInternal {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func complaints(errs []*gqlerrors.QueryError, make func(*gqlerrors.QueryError) complaint) []complaint {

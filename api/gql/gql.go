@@ -42,7 +42,7 @@ const (
 	// MaxNodes bounds the elements of all lists of an answer: events, runs, spans, and so on.
 	MaxNodes = 10_000
 	// maxFields bounds the fields of an answer.
-	maxFields = 500_000
+	maxFields = 200_000
 	// maxParallel bounds the fields of a request that are worked on at the same time.
 	maxParallel = 8
 	// Timeout bounds the time of a request.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"ingot/internal/trace"
+	"ingot/storage/history"
 
 	"github.com/graph-gophers/graphql-go"
 	"github.com/oklog/ulid/v2"
@@ -82,12 +83,16 @@ func (n *functionRunNode) Events(ctx context.Context) ([]*eventNode, error) {
 	return out, n.set.req.charge(len(out))
 }
 
+// Output is what the run returned or threw; an empty object if it was cancelled.
 func (n *functionRunNode) Output(ctx context.Context) (*string, error) {
 	out, err := n.set.output(ctx, n.run)
-	if out == nil {
+	switch {
+	case err != nil || out == nil && !n.run.Status.Ended():
 		return nil, err
+	case out == nil && n.run.Status == history.Cancelled:
+		return new("{}"), nil
 	}
-	return new(string(out)), err
+	return new(shown(out)), nil
 }
 
 // PendingSteps is how much the run has outstanding.

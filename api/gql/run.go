@@ -3,6 +3,7 @@ package gql
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 
 	"ingot/internal/ids"
 	"ingot/internal/trace"
@@ -139,7 +140,23 @@ func (n *runNode) Output(ctx context.Context) (*text, error) {
 		return nil, nil
 	}
 	out, err := n.set.output(ctx, n.run)
-	return bytesOf(out), err
+	if err != nil || out == nil && n.run.Status != history.Completed {
+		return nil, err
+	}
+	return new(text(shown(out))), nil
+}
+
+// shown is a result as the reference shows it: a string by itself, without quotes; nothing
+// as null.
+func shown(result []byte) string {
+	if len(result) == 0 {
+		return "null"
+	}
+	var s string
+	if result[0] == '"' && json.Unmarshal(result, &s) == nil {
+		return s
+	}
+	return string(result)
 }
 
 // Trace is the run's tree: what runTrace answers, or without preview the legacy one.
