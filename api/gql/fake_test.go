@@ -77,16 +77,12 @@ func (f *fakeHistory) selected(q *history.RunQuery) (out []history.Run) {
 		}
 		out = append(out, r)
 	}
-	slices.SortStableFunc(out, func(a, b history.Run) int {
-		c := a.ID.Compare(b.ID)
-		if q.Field == history.ByEnded && a.EndedAt != b.EndedAt {
-			c = int(a.EndedAt - b.EndedAt)
-		}
-		if !q.Ascending {
-			c = -c
-		}
-		return c
-	})
+	if q.Field == history.ByEnded {
+		slices.SortStableFunc(out, func(a, b history.Run) int { return int(a.EndedAt - b.EndedAt) })
+	}
+	if !q.Ascending {
+		slices.Reverse(out)
+	}
 	return out
 }
 

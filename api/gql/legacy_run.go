@@ -68,7 +68,10 @@ func (n *functionRunNode) Event(ctx context.Context) (*eventNode, error) {
 
 // Events are those that are still kept.
 func (n *functionRunNode) Events(ctx context.Context) ([]*eventNode, error) {
-	set := &eventSet{req: n.set.req}
+	set, err := n.set.triggers(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := []*eventNode{}
 	for _, id := range n.run.Events {
 		e, err := n.set.event(ctx, id)
@@ -76,7 +79,6 @@ func (n *functionRunNode) Events(ctx context.Context) ([]*eventNode, error) {
 			return nil, err
 		}
 		if e != nil {
-			set.events = append(set.events, e)
 			out = append(out, &eventNode{set, e})
 		}
 	}

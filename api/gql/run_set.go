@@ -25,7 +25,9 @@ type runSet struct {
 	whole   bool
 	outputs lazy[map[ulid.ULID][]byte]
 	events  lazy[map[ulid.ULID]*history.Event]
-	traces  lazy[map[ulid.ULID]*history.Trace]
+	// eventSet are the same as a set.
+	eventSet lazy[*eventSet]
+	traces   lazy[map[ulid.ULID]*history.Trace]
 	// started are the runs that events started which these runs sent: invocations, defers.
 	started lazy[map[ulid.ULID][]history.Run]
 	defers  lazy[map[ulid.ULID][]*deferNode]
@@ -92,6 +94,26 @@ func (s *runSet) event(ctx context.Context, id ulid.ULID) (*history.Event, error
 		return s.req.eventsByID(ctx, ids)
 	})
 	return all[id], err
+}
+
+// triggers are the events that triggered runs of the set.
+func (s *runSet) triggers(ctx context.Context) (*eventSet, error) {
+	return s.eventSet.get(func() (*eventSet, error) {
+		set, seen := &eventSet{req: s.req}, map[ulid.ULID]bool{}
+		for _, run := range s.runs {
+			for _, id := range run.Events {
+				e, err := s.event(ctx, id)
+				if err != nil {
+					return nil, err
+				}
+				if e != nil && !seen[id] {
+					seen[id] = true
+					set.events = append(set.events, e)
+				}
+			}
+		}
+		return set, nil
+	})
 }
 
 // eventsByID reads events, each once.
