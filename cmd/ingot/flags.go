@@ -96,6 +96,11 @@ func databaseFlags(hidden bool) []cli.Flag {
 		&cli.IntFlag{Name: "postgres-max-open-conns", Category: categoryPersistence, Hidden: hidden, Value: 100, Usage: "connections to Postgres in all"},
 		&cli.StringFlag{Name: "postgres-conn-max-idle-time", Category: categoryPersistence, Hidden: hidden, DefaultText: "5", Usage: "`minutes` that an idle connection is kept"},
 		&cli.StringFlag{Name: "postgres-conn-max-lifetime", Category: categoryPersistence, Hidden: hidden, DefaultText: "30", Usage: "`minutes` that a connection is used"},
+		&cli.StringFlag{Name: "history-run-age", Category: categoryPersistence, Usage: "delete runs from the history that ended so many `hours` ago (default: keep all)"},
+		&cli.IntFlag{Name: "history-run-count", Category: categoryPersistence, Usage: "keep so many `runs` of those that ended last (default: all)"},
+		&cli.StringFlag{Name: "history-event-age", Category: categoryPersistence, Usage: "delete events from the history that came so many `hours` ago (default: keep all)"},
+		&cli.IntFlag{Name: "history-event-count", Category: categoryPersistence, Usage: "keep so many of the newest `events` (default: all)"},
+		&cli.BoolFlag{Name: "history-dry-run", Category: categoryPersistence, Usage: "only log what would be deleted"},
 	}
 }
 

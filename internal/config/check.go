@@ -28,6 +28,11 @@ func (r *resolver) check(c *Config) {
 		r.failf("request-timeout (%s) must be positive", c.CallTimeout)
 	}
 	r.checkBound("max-backlog", c.MaxBacklog)
+	r.checkBound("history-run-count", c.Retention.RunCount)
+	r.checkBound("history-event-count", c.Retention.EventCount)
+	if c.Retention.RunAge < 0 || c.Retention.EventAge < 0 {
+		r.failf("history-run-age and history-event-age must not be negative")
+	}
 	r.checkBound("max-function-backlog", c.MaxFunctionBacklog)
 	if c.Sync != SyncAlways && c.Sync != SyncInterval {
 		r.failf("sync must be %q or %q, not %q", SyncAlways, SyncInterval, c.Sync)

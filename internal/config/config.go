@@ -82,8 +82,9 @@ type Config struct {
 	// Ephemeral uses a temporary directory instead, removed at the end.
 	Ephemeral bool
 	Sync      Sync
-	// Database is where the history goes.
-	Database Database
+	// Database is where the history goes, and Retention what of it is deleted.
+	Database  Database
+	Retention Retention
 	// AdminAddr is where profiles and figures are served, HOST:PORT on loopback;
 	// empty means nowhere.
 	AdminAddr string
@@ -117,4 +118,14 @@ type Database struct {
 	// ConnMaxIdleTime and ConnMaxLifetime how long one is kept.
 	MaxIdleConns, MaxOpenConns       int
 	ConnMaxIdleTime, ConnMaxLifetime time.Duration
+}
+
+// Retention bounds the history; 0 keeps everything. Runs that have not ended always stay.
+type Retention struct {
+	// RunAge deletes runs that ended longer ago, RunCount all but so many of those that
+	// ended last; likewise for events, unless a run needs them.
+	RunAge, EventAge     time.Duration
+	RunCount, EventCount int
+	// DryRun only logs what would be deleted.
+	DryRun bool
 }

@@ -38,6 +38,11 @@ func Load(mode Mode, src Sources) (Loaded, error) {
 	}
 	r.loadMode(&c)
 	r.loadDatabase(&c)
+	c.Retention = Retention{
+		RunAge: r.duration("history-run-age", time.Hour, 0), RunCount: r.number("history-run-count", 0),
+		EventAge: r.duration("history-event-age", time.Hour, 0), EventCount: r.number("history-event-count", 0),
+		DryRun: r.boolean("history-dry-run"),
+	}
 	for _, s := range settings {
 		if s.use == ignored && r.given(s.key) {
 			c.NoEffect = append(c.NoEffect, s.key)

@@ -45,8 +45,7 @@ func (s *Server) release() error {
 		errs = append(errs, s.reach.Close())
 	}
 	if s.history != nil {
-		s.endHistory()
-		errs = append(errs, s.history.Close())
+		errs = append(errs, s.closeHistory())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

@@ -2,13 +2,20 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
+	"ingot/engine"
+	"ingot/engine/function"
+	"ingot/internal/config"
+	"ingot/internal/ids"
 	"ingot/internal/metrics"
+	"ingot/internal/otlp"
 	"ingot/storage/history"
+	"ingot/storage/inngestdb"
 )
 
 // maxOutboxBytes bounds the history that waits for the database: above it events are
@@ -19,9 +26,13 @@ const maxOutboxBytes = 8 << 30
 // is written after the next start.
 const historyEnd = 5 * time.Second
 
+// retainEvery is the time between two looks for history to delete.
+const retainEvery = 10 * time.Minute
+
 // openHistory opens the read model and starts to feed it.
-func (s *Server) openHistory(ctx context.Context, cfg Config) error {
+func (s *Server) openHistory(ctx context.Context, cfg Config, catalog *engine.Catalog) error {
 	c := history.Config{Logger: s.log}
+	own := false // a file that no reference server has ever had
 	switch d := cfg.Database; {
 	case d.PostgresURI != "":
 		c.PostgresURI, c.MaxConns, c.MinConns = d.PostgresURI, d.MaxOpenConns, d.MaxIdleConns
@@ -32,25 +43,109 @@ func (s *Server) openHistory(ctx context.Context, cfg Config) error {
 		}
 		c.Path = filepath.Join(d.SQLiteDir, "main.db") // the reference's name
 	default:
-		c.Path = filepath.Join(s.dir, "history.db")
+		c.Path, own = filepath.Join(s.dir, "history.db"), true
 	}
 	db, err := history.Open(ctx, c)
 	if err != nil {
 		return err //nolint:wrapcheck // says what it was
 	}
 	s.history = db
-	s.consumer = history.Consume(countedDB{db, s.runs}, s.engine, s.log)
+	var background context.Context
+	background, s.stopHistory = context.WithCancel(context.Background())
+	if !own {
+		if err := s.adopt(ctx, background, c, catalog); err != nil {
+			return err
+		}
+	}
+	s.exportTraces(catalog)
+	s.consumer = history.Consume(countedDB{db, s.runs, s.traces}, s.engine, s.log)
 	db.SetSync(s.consumer.Sync)
 	s.watchHistory(s.consumer.Lag)
 	s.metrics.Register(s.historyMetrics)
+	if r := cfg.Retention; r != (config.Retention{DryRun: r.DryRun}) {
+		s.historyWork.Go(func() { s.retain(background, r) })
+	}
 	return nil
 }
 
-// endHistory writes what is there.
-func (s *Server) endHistory() {
+// adopt takes over what a reference server has left in the database: its apps and
+// functions now, its events and runs in the background.
+func (s *Server) adopt(ctx, background context.Context, c history.Config, catalog *engine.Catalog) error {
+	src, err := inngestdb.Open(c.Path, c.PostgresURI)
+	if err != nil {
+		return err //nolint:wrapcheck // says what it was
+	}
+	there, err := inngestdb.Present(ctx, src.DB, src.Dialect)
+	if err == nil && there {
+		err = inngestdb.ImportCatalog(ctx, src, catalog, s.log)
+	}
+	if err != nil || !there {
+		return errors.Join(err, src.DB.Close())
+	}
+	s.historyWork.Go(func() {
+		err := inngestdb.ImportHistory(background, src, s.history, s.log)
+		if err := errors.Join(err, src.DB.Close()); err != nil && background.Err() == nil {
+			s.log.Error("the history of the former server could not be taken over", "error", err)
+		}
+	})
+	return nil
+}
+
+// exportTraces starts the export to an OpenTelemetry collector, if the environment names
+// one. Its variables are often set for other programs, so a fault in them stops nothing.
+func (s *Server) exportTraces(catalog *engine.Catalog) {
+	c, err := otlp.ConfigFromEnv(os.Getenv)
+	if err == nil && !c.Enabled() {
+		return
+	}
+	if err == nil {
+		c.History, c.Logger = s.history, s.log
+		c.Function = func(id ids.UUID) *function.Function { return catalog.Snapshot().ByID[id] }
+		s.traces, err = otlp.New(c)
+	}
+	if err != nil {
+		s.log.Warn("traces are not exported", "error", err)
+		return
+	}
+	s.metrics.Register(s.traces.Metrics)
+}
+
+// retain deletes old history until ctx ends.
+func (s *Server) retain(ctx context.Context, r config.Retention) {
+	tick := time.NewTicker(retainEvery)
+	defer tick.Stop()
+	for {
+		begun := time.Now()
+		n, err := s.history.Retain(ctx, history.Policy{RunAge: r.RunAge, RunCount: r.RunCount, EventAge: r.EventAge, EventCount: r.EventCount}, r.DryRun)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("old history could not be deleted; it is tried again", "error", err, "in", retainEvery)
+		case n.Runs+n.Events > 0:
+			s.log.Info("old history", "deleted", !r.DryRun, "runs", n.Runs, "events", n.Events, "took", time.Since(begun).Round(time.Millisecond))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// closeHistory writes what is there and closes the database.
+func (s *Server) closeHistory() error {
 	ctx, cancel := context.WithTimeout(context.Background(), historyEnd)
 	defer cancel()
-	s.consumer.Close(ctx)
+	s.stopHistory()
+	s.historyWork.Wait()
+	if s.consumer != nil {
+		s.consumer.Close(ctx)
+	}
+	if s.traces != nil {
+		s.traces.Close(ctx)
+	}
+	return s.history.Close() //nolint:wrapcheck // says what it was
 }
 
 func (s *Server) historyMetrics(p *metrics.Page) {

@@ -61,7 +61,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.openHistory(ctx, cfg); err != nil {
+	if err := s.openHistory(ctx, cfg, catalog); err != nil {
 		return err
 	}
 	s.engine.Start()

@@ -13,6 +13,7 @@ import (
 	"ingot/internal/config"
 	"ingot/internal/ids"
 	"ingot/internal/metrics"
+	"ingot/internal/otlp"
 	"ingot/storage/history"
 	"ingot/storage/pebble"
 )
@@ -78,10 +79,11 @@ func slugs(catalog *engine.Catalog) func(ids.UUID) string {
 	}
 }
 
-// countedDB counts what was stored of runs.
+// countedDB counts what was stored of runs, and passes on which have ended.
 type countedDB struct {
 	*history.DB
-	runs *metrics.Runs
+	runs   *metrics.Runs
+	traces *otlp.Exporter // nil if they go nowhere
 }
 
 // Store stores a batch and counts it.
@@ -90,6 +92,9 @@ func (c countedDB) Store(ctx context.Context, b *history.Batch) error {
 		return err //nolint:wrapcheck // a decorator adds nothing
 	}
 	c.runs.Observe(b.Records)
+	if c.traces != nil {
+		c.traces.Observe(b.Records)
+	}
 	return nil
 }
 

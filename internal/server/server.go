@@ -20,6 +20,7 @@ import (
 	"ingot/internal/admin"
 	"ingot/internal/config"
 	"ingot/internal/metrics"
+	"ingot/internal/otlp"
 	"ingot/storage/history"
 	"ingot/storage/pebble"
 	"ingot/transport"
@@ -58,6 +59,10 @@ type Server struct {
 
 	history  *history.DB
 	consumer *history.Consumer
+	traces   *otlp.Exporter // nil if they go nowhere
+	// historyWork is what works on the history besides, until stopHistory.
+	historyWork sync.WaitGroup
+	stopHistory context.CancelFunc
 
 	metrics metrics.Registry
 	runs    *metrics.Runs
