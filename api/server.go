@@ -75,6 +75,8 @@ type Options struct {
 	Log     engine.Log
 	// History is the read model; without one, what reads it answers 503.
 	History history.Reader
+	// NoUI leaves out GraphQL.
+	NoUI bool
 	// Operator is the engine as operators use it; nil answers 503.
 	Operator Operator
 	// Apps asks apps to sync when a mutation of GraphQL wants it; without it that is refused.
@@ -162,7 +164,9 @@ func NewServer(o Options) *Server {
 	s.restV1Routes(s.routes)
 	s.restV2Routes(s.routes)
 	s.restOpsRoutes(s.routes)
-	s.graphqlRoutes(s.routes)
+	if !o.NoUI {
+		s.graphqlRoutes(s.routes)
+	}
 	s.http = &fasthttp.Server{
 		Handler:                      s.Handler,
 		ErrorHandler:                 s.badRequest,

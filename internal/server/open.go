@@ -67,7 +67,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine.Start()
 	s.api = api.NewServer(api.Options{
 		Mode: apiMode(cfg), Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
-		Realtime: hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine,
+		Realtime: hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine, NoUI: cfg.NoUI, Apps: appClient{s.reach, apiMode(cfg)},
 		SigningKey: cfg.SigningKey, EventKeys: cfg.EventKeys, TokenSecret: tokenSecret(cfg),
 		Dev: devOptions(cfg),
 	})
