@@ -2,6 +2,7 @@ package gql
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ type fakeHistory struct {
 	events []history.Event // ascending by id
 	skips  []history.Skip
 	err    error // of every call
+	// memo keeps lists that have been selected, if it is not nil.
+	memo map[string][]history.Run
 }
 
 func newFake() *fakeHistory {
@@ -64,6 +67,17 @@ func (f *fakeHistory) Run(ctx context.Context, id ulid.ULID) (*history.Run, erro
 }
 
 func (f *fakeHistory) selected(q *history.RunQuery) (out []history.Run) {
+	all := *q
+	all.After, all.Limit = nil, 0
+	key := fmt.Sprintf("%+v", all)
+	if known, ok := f.memo[key]; ok {
+		return known
+	}
+	defer func() {
+		if f.memo != nil {
+			f.memo[key] = out
+		}
+	}()
 	for _, r := range f.runs {
 		at := r.QueuedAt
 		if q.Field == history.ByEnded {
