@@ -94,14 +94,19 @@ func (b *builder) add(at int64, l engine.Lifecycle) {
 func (b *builder) frame() []*engine.Lifecycle {
 	scheduled := b.scheduled()
 	out := []*engine.Lifecycle{scheduled}
-	end := b.end()
+	end, begun := b.end(), scheduled.At
 	if at := b.startedAt(end); at != 0 {
-		out = append(out, &engine.Lifecycle{Kind: engine.RunStarted, At: max(at, scheduled.At), Run: b.id, Fn: b.fn})
+		begun = max(begun, at)
+		out = append(out, &engine.Lifecycle{Kind: engine.RunStarted, At: begun, Run: b.id, Fn: b.fn})
 	}
 	for _, p := range b.out {
 		out = append(out, p.record)
 	}
 	if end != nil {
+		if end.At == 0 { // not known
+			end.At = out[len(out)-1].At
+		}
+		end.At = max(end.At, begun)
 		out = append(out, end)
 	}
 	return out
@@ -179,7 +184,6 @@ func (b *builder) end() *engine.Lifecycle {
 	if l.Kind == 0 {
 		return nil
 	}
-	l.At = max(l.At, int64(b.id.Time()))
 	return l
 }
 

@@ -156,8 +156,12 @@ func (im *catalogImporter) change(tx *engine.Tx) {
 			im.faults.add("functions without an app", f.slug)
 		case tx.Function(f.id) != nil:
 		default:
-			if f.archivedAt.IsZero() && (known[f.app] || !app.Active()) {
+			switch {
+			case !f.archivedAt.IsZero():
+			case known[f.app]:
 				f.archivedAt = now
+			default:
+				f.archivedAt = app.ArchivedAt
 			}
 			im.put(tx, &app, &f)
 		}

@@ -42,7 +42,11 @@ func (im *importer) readFinishes(ctx context.Context, before string) (place stri
 	for _, l := range ends {
 		if run := known[l.Run]; run != nil && !run.Status.Ended() {
 			delete(known, l.Run) // the newest row counts
-			l.Fn = run.Function
+			l.Fn, l.At = run.Function, max(l.At, run.QueuedAt)
+			if run.StartedAt == 0 && l.Kind != engine.RunCancelled {
+				started := &engine.Lifecycle{Kind: engine.RunStarted, At: run.QueuedAt, Run: l.Run, Fn: l.Fn} // all that is known
+				im.batch.Records = append(im.batch.Records, started)
+			}
 			im.batch.Records = append(im.batch.Records, l)
 		}
 	}
@@ -56,9 +60,6 @@ func (im *importer) finish(r row) *engine.Lifecycle {
 	if l.Kind == 0 || l.Run == (ulid.ULID{}) || !ok {
 		im.faults.add("rows of function_finishes", l.Run.String())
 		return nil
-	}
-	if l.At == 0 {
-		l.At = int64(l.Run.Time())
 	}
 	l.Payload = endPayload(l.Kind, output)
 	return l

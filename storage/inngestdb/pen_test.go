@@ -42,7 +42,6 @@ type pen struct {
 	root  string
 	now   int64 // unix ms
 	rows  int
-	runs  map[string]any // the row of function_runs
 	// discovery is the span below which calls are made, exec the latest call, queued when
 	// that was queued.
 	discovery, exec string
@@ -51,11 +50,9 @@ type pen struct {
 
 // newPen begins a run that was scheduled and, 5 ms later, started.
 func newPen(w *world, root kv) *pen {
-	p := &pen{w: w, run: penRun, trace: "0123456789abcdef0123456789abcdef", root: "00000000000000aa", now: epoch}
-	w.insert("function_runs", map[string]any{
-		"run_id": penRun[:], "run_started_at": text(epoch), "function_id": penFn.String(), "function_version": 0,
-		"event_id": penEvent[:], "batch_id": make([]byte, 16), "original_run_id": make([]byte, 16),
-	})
+	w.pens++
+	p := &pen{w: w, run: ulidAt(epoch, w.pens), trace: fmt.Sprintf("%032x", w.pens), root: "00000000000000aa", now: epoch}
+	w.insert("function_runs", runRow(p.run, penEvent))
 	all := kv{"queued_at": ms(epoch), "scheduled_at": ms(epoch), "event.ids": []string{penEvent.String()}}
 	maps.Copy(all, root)
 	p.span(spanRun, p.root, "0000000000000000", "Queued", all, "", `[{"name":"t/a"}]`)

@@ -12,7 +12,7 @@ type positions struct{ db *sql.DB }
 // openPositions makes the table, if it is not there.
 func openPositions(ctx context.Context, db *sql.DB) (positions, error) {
 	_, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS ingot_import (
-		part VARCHAR(64) PRIMARY KEY, place VARCHAR(64) NOT NULL, finished INTEGER NOT NULL)`)
+		part TEXT PRIMARY KEY, place TEXT NOT NULL, finished INTEGER NOT NULL)`)
 	if err != nil {
 		return positions{}, failed("table ingot_import", err)
 	}

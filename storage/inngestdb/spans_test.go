@@ -2,6 +2,8 @@ package inngestdb
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,26 +151,27 @@ var traces = map[string]func(*world){
 // TestTraces imports whole runs, and compares their records and what is shown of them.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	for name, story := range traces {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			each(t, func(t *testing.T, w *world) {
-				story(w)
-				w.importAll()
-				var b strings.Builder
-				b.WriteString(w.lines(penRun) + "\n\n")
-				all, err := w.dst.Traces(t.Context(), []ulid.ULID{penRun})
-				if err != nil {
-					t.Fatal(err)
-				}
-				tree(&b, trace.Tree(&all[0], trace.Env{Now: epoch + 100_000}), 0)
-				expect(t, "trace-"+name, b.String())
-				if text := w.logs.String(); strings.Contains(text, "level=WARN") {
-					t.Error(text)
-				}
-			})
-		})
-	}
+	each(t, func(t *testing.T, w *world) {
+		names := slices.Sorted(maps.Keys(traces))
+		for _, name := range names {
+			traces[name](w)
+		}
+		w.importAll()
+		for i, name := range names {
+			run := ulidAt(epoch, byte(i+1))
+			var b strings.Builder
+			b.WriteString(w.lines(run) + "\n\n")
+			all, err := w.dst.Traces(t.Context(), []ulid.ULID{run})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree(&b, trace.Tree(&all[0], trace.Env{Now: epoch + 100_000}), 0)
+			expect(t, "trace-"+name, b.String())
+		}
+		if text := w.logs.String(); strings.Contains(text, "level=WARN") {
+			t.Error(text)
+		}
+	})
 }
 
 // tree describes a span and those below it.

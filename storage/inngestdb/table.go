@@ -114,6 +114,9 @@ func scan(rows *sql.Rows, names []string, visit func(row) bool) error {
 // they were inserted.
 const rowID = "rowid"
 
+// bytesPlace begins the places that are bytes, so that no bytes are a place too.
+const bytesPlace = "x"
+
 // page reads up to n rows before a place, the newest first, and visits them with their
 // places. key is the column that orders them in PostgreSQL. An empty place is the end.
 func (t *table) page(ctx context.Context, key, columns, before string, n int, visit func(r row, place string) bool) error {
@@ -129,8 +132,9 @@ func (t *table) page(ctx context.Context, key, columns, before string, n int, vi
 	case t.src.text(t.name):
 		bound = cmp.Or(before, strings.Repeat("Z", ulid.EncodedSize))
 	default:
-		id, err := hex.DecodeString(before)
-		if err != nil || len(id) == 0 {
+		text, ok := strings.CutPrefix(before, bytesPlace)
+		id, err := hex.DecodeString(text)
+		if !ok || err != nil {
 			id = bytes.Repeat([]byte{0xff}, len(ulid.ULID{})+1) // greater than any id
 		}
 		bound = id
@@ -139,7 +143,7 @@ func (t *table) page(ctx context.Context, key, columns, before string, n int, vi
 	return t.query(ctx, key+" "+columns, rest, []any{bound}, func(r row) bool {
 		place := r[key].text()
 		if t.src.Dialect == Postgres && !t.src.text(t.name) {
-			place = hex.EncodeToString([]byte(place))
+			place = bytesPlace + hex.EncodeToString([]byte(place))
 		}
 		return visit(r, place)
 	})

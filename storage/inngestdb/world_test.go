@@ -67,6 +67,7 @@ type world struct {
 	src  Source
 	dst  *history.DB
 	logs *logs
+	pens byte // runs that were written
 }
 
 // logs is what was logged.
@@ -139,10 +140,20 @@ func (w *world) importer(dst Target) *importer {
 	return im
 }
 
+// importAll imports without an error.
 func (w *world) importAll() {
 	w.t.Helper()
-	if err := w.importer(w.dst).run(w.t.Context()); err != nil {
-		w.t.Fatal(err)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	im := w.importer(w.dst)
+	im.pause = func(_ context.Context, d time.Duration) bool {
+		if d == retryMin {
+			cancel()
+		}
+		return ctx.Err() == nil
+	}
+	if err := im.run(ctx); err != nil {
+		w.t.Fatalf("%v\n%s", err, w.logs)
 	}
 }
 
