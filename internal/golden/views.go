@@ -274,8 +274,12 @@ func (c *viewComparer) rest(what string, v *restView) {
 	c.same("rest "+what, w, got)
 }
 
-// volatile are fields whose values are times or sizes of the moment.
-var volatile = map[string]bool{"duration": true, "durationMS": true, "totalCount": true, "fetched_at": true, "cached_until": true}
+// volatile are fields whose values are times or sizes of the moment, or say which of
+// the runs of one moment comes first.
+var volatile = map[string]bool{
+	"duration": true, "durationMS": true, "totalCount": true, "fetched_at": true, "cached_until": true,
+	"startCursor": true, "endCursor": true,
+}
 
 // settled drops volatile values, and decodes ids that are JSON in base64.
 func settled(v any) any {
