@@ -76,9 +76,10 @@ func v1RunOf(run *history.Run, env ids.UUID) v1RunJSON {
 // v1Output is what an ended run shows, as recorded: an empty object for a cancelled one,
 // null for a function that returned nothing.
 func v1Output(run *history.Run) json.RawMessage {
+	out := shownOutput(run)
 	switch {
-	case len(run.Output) > 0:
-		return run.Output
+	case len(out) > 0:
+		return out
 	case run.Status == history.Cancelled:
 		return json.RawMessage("{}")
 	}

@@ -173,6 +173,30 @@ func TestV1RunForms(t *testing.T) {
 	}
 }
 
+// TestShownOutput has recorded outputs (golden runs/resp-…).
+func TestShownOutput(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status    history.Status
+		raw, want string
+	}{
+		{history.Completed, `"hello"`, `"hello"`},
+		{history.Completed, `"{\"a\":1}"`, `{"a":1}`},
+		{history.Completed, `"{not json"`, `"{not json"`},
+		{history.Completed, `{"error":"x","message":"x","name":"Error"}`, `{"error":"x","message":"x","name":"Error"}`},
+		{history.Completed, ``, ``},
+		{history.Failed, `{"message":"bad","name":"E"}`, `{"message":"bad","name":"E"}`},
+		{history.Failed, `{"error":"invalid status code: 500","message":"invalid status code: 500","name":"Error"}`, `"invalid status code: 500"`},
+		{history.Failed, `"{\"error\":{\"error\":\"no response data\",\"name\":\"Error\"}}"`, `{"error":{"error":"no response data","name":"Error"}}`},
+		{history.Failed, `{"error":"{\"error\":{}}","message":"{\"error\":{}}","name":"Error"}`, `{"error":{}}`},
+		{history.Failed, `[1,2]`, `[1,2]`},
+	} {
+		if got := string(shownOutput(&history.Run{Status: c.status, Output: []byte(c.raw)})); got != c.want {
+			t.Errorf("%s: %s, want %s", c.raw, got, c.want)
+		}
+	}
+}
+
 // TestMetadataBound: what was kept before counts, and what was refused does not.
 func TestMetadataBound(t *testing.T) {
 	t.Parallel()

@@ -77,7 +77,7 @@ func v2RunOf(s *engine.Snapshot, run *history.Run, output bool) v2RunJSON {
 		out.Trigger.IsBatch, out.Trigger.BatchID = true, id.String()
 	}
 	if output {
-		out.Output = v2Object(run.Output)
+		out.Output = v2Object(shownOutput(run))
 	}
 	return out
 }
