@@ -90,25 +90,25 @@ func argumentComplaint(e *gqlerrors.QueryError) complaint {
 	return complaint{Message: badArgument.ReplaceAllString(e.Message, "argument $1: "), Extensions: extensionsOf(codeValidation)}
 }
 
-// resolverComplaint is an error of a field, with the status that it gives the answer.
-func (s *Server) resolverComplaint(e *gqlerrors.QueryError, operation string) (c complaint, status int) {
+// resolverComplaint is an error of a field, with the status that it gives the answer. hidden
+// is its cause if the caller is not told it.
+func resolverComplaint(e *gqlerrors.QueryError) (c complaint, status int, hidden error) {
 	c, status = complaint{Message: e.Message, Path: e.Path, Extensions: e.Extensions}, http.StatusOK
 	cause := e.ResolverError
 	if cause == nil {
 		cause = e.Err
 	}
 	if cause == nil {
-		return c, status // the library's own, about arguments and results
+		return c, status, nil // the library's own, about results
 	}
 	if reason, ok := away(cause); ok {
-		s.log.Warn("a GraphQL request was put off", "operation", operation, "path", fmt.Sprint(e.Path...), "error", cause)
 		c.Message = reason
-		return c, http.StatusServiceUnavailable
+		return c, http.StatusServiceUnavailable, cause
 	}
 	var told *refusal
 	if !errors.As(cause, &told) {
-		s.log.Error("a GraphQL request failed", "operation", operation, "path", fmt.Sprint(e.Path...), "error", cause)
 		c.Message = textInternal
+		return c, status, cause
 	}
-	return c, status
+	return c, status, nil
 }

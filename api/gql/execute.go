@@ -75,9 +75,13 @@ func (s *Server) executed(r *request, p *params, res *graphql.Response) Answer {
 		return failures(http.StatusUnprocessableEntity, complaints(wrong, argumentComplaint))
 	}
 	a := Answer{Status: http.StatusOK}
+	said := map[int]bool{}
 	all := complaints(res.Errors, func(e *gqlerrors.QueryError) complaint {
-		c, status := s.resolverComplaint(e, p.OperationName)
-		a.Status = max(a.Status, status)
+		c, status, hidden := resolverComplaint(e)
+		if a.Status = max(a.Status, status); hidden != nil && !said[status] {
+			said[status] = true // once: the nodes of a list often have one cause in common
+			s.log.Error("a GraphQL request failed", "operation", p.OperationName, "path", fmt.Sprint(e.Path...), "status", status, "error", hidden)
+		}
 		return c
 	})
 	a.Body = encode(all, res.Data, r.extensions())

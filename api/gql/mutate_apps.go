@@ -3,11 +3,23 @@ package gql
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"ingot/engine"
 	"ingot/internal/ids"
 )
+
+// maxURL bounds the URL of an app in bytes.
+const maxURL = 2048
+
+// appURL is the URL of an app in the form in which apps are stored.
+func appURL(text string) (string, error) {
+	if text == "" || len(text) > maxURL {
+		return "", refuse(fmt.Sprintf("input.url must have from 1 to %d bytes", maxURL))
+	}
+	return engine.NormalizeUserURL(text), nil
+}
 
 // CreateApp keeps a URL and asks the app there to register. What went wrong is the error;
 // the URL is kept all the same, and asked again (spec 02 §9.3).
@@ -16,7 +28,10 @@ func (*mutation) CreateApp(ctx context.Context, args struct{ Input struct{ URL s
 	if r.s.opts.SyncApp == nil {
 		return nil, errNoApps
 	}
-	url := engine.NormalizeUserURL(args.Input.URL)
+	url, err := appURL(args.Input.URL)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.s.opts.Catalog.AddPlaceholder(url, engine.AppErrorUnreachable, false, time.Now().UTC()); err != nil {
 		return nil, err //nolint:wrapcheck // logged with its path
 	}
@@ -39,8 +54,11 @@ func (*mutation) UpdateApp(ctx context.Context, args struct{ Input struct{ ID, U
 	if err != nil {
 		return nil, err
 	}
+	url, err := appURL(args.Input.URL)
+	if err != nil {
+		return nil, err
+	}
 	r := of(ctx)
-	url := engine.NormalizeUserURL(args.Input.URL)
 	err = r.s.opts.Catalog.Update(func(tx *engine.Tx) error {
 		a := tx.App(id)
 		if a == nil {

@@ -107,6 +107,8 @@ func TestApps(t *testing.T) {
 	r.want(`mutation{deleteAppByName(name:"nope")}`, `{"data":{"deleteAppByName":false}}`)
 	r.want(`mutation{deleteApp(id:"`+id+`") b:deleteAppByName(name:"shop")}`, `{"data":{"deleteApp":"`+id+`","b":false}}`)
 	r.want(`{functions{id} app(id:"`+id+`"){name}}`, `{"data":{"functions":[],"app":{"name":"shop"}}}`)
+	r.want(`mutation{createApp(input:{url:""}){name}}`, `input.url must have from 1 to 2048 bytes`)
+	r.want(`mutation{updateApp(input:{id:"`+id+`",url:"`+strings.Repeat("x", maxURL+1)+`"}){name}}`, `input.url must have from 1 to 2048 bytes`)
 	if len(r.synced) != 4 {
 		t.Errorf("asked %v", r.synced)
 	}

@@ -101,7 +101,7 @@ func (r *request) runList(args *runsArgs) (*runList, error) {
 		l.listed = false
 	}
 	l.query.Deferred = f.IsDeferred
-	if err := l.order(f.TimeField, args.OrderBy); err != nil {
+	if err := l.order(args.OrderBy); err != nil {
 		return nil, err
 	}
 	from, err := parseTime("filter.from", &f.From)
@@ -128,7 +128,7 @@ func (r *request) runList(args *runsArgs) (*runList, error) {
 }
 
 // order sets by what the list is ordered: by its first order, or by the runs' ids.
-func (l *runList) order(timeField string, by []runsOrder) error {
+func (l *runList) order(by []runsOrder) error {
 	if len(by) == 0 {
 		return nil
 	}

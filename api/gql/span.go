@@ -54,7 +54,7 @@ func (n *runNode) span(s *trace.Span, parent *spanNode) *spanNode {
 func (s *spanNode) AppID() text                { return s.of.AppID() }
 func (s *spanNode) FunctionID() text           { return s.of.FunctionID() }
 func (s *spanNode) RunID() text                { return s.of.ID() }
-func (s *spanNode) Run() *functionRunNode      { return &functionRunNode{s.of} }
+func (s *spanNode) Run() *functionRunNode      { return &functionRunNode{s.of.set.node(s.of.run)} }
 func (s *spanNode) SpanID() string             { return s.span.SpanID }
 func (s *spanNode) TraceID() string            { return s.span.TraceID }
 func (s *spanNode) GroupID() *string           { return optionalText(s.span.GroupID) }
