@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"ingot/api/gql"
 	"ingot/engine/event"
@@ -25,16 +26,20 @@ func (s *Server) graphqlRoutes(r *router) {
 	if s.opts.Apps != nil {
 		o.SyncApp = s.syncApp
 	}
-	g, err := gql.New(o)
-	if err != nil {
-		panic(fmt.Sprintf("api: %v", err)) // schema and resolvers are in the code
-	}
+	// Made by the first request: checking resolvers against the schema takes some 25 ms.
+	graph := sync.OnceValue(func() *gql.Server {
+		g, err := gql.New(o)
+		if err != nil {
+			panic(fmt.Sprintf("api: %v", err)) // schema and resolvers are in the code
+		}
+		return g
+	})
 	r.signed(fasthttp.MethodPost, graphqlPath, func(req *fasthttp.RequestCtx, _ params) {
-		answerGraphQL(req, g.Post(context.Background(), string(req.Request.Header.ContentType()), req.PostBody()))
+		answerGraphQL(req, graph().Post(context.Background(), string(req.Request.Header.ContentType()), req.PostBody()))
 	})
 	r.signed(fasthttp.MethodGet, graphqlPath, func(req *fasthttp.RequestCtx, _ params) {
 		args := req.QueryArgs()
-		answerGraphQL(req, g.Get(context.Background(),
+		answerGraphQL(req, graph().Get(context.Background(),
 			string(args.Peek("query")), string(args.Peek("operationName")), string(args.Peek("variables"))))
 	})
 }

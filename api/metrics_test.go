@@ -25,7 +25,7 @@ func callFrom(s *Server, addr, method, uri string, headers ...string) *fasthttp.
 
 func operated(t *testing.T, key string, o Operations) *Server {
 	t.Helper()
-	s := NewServer(Options{Mode: ModeStart, SigningKey: key, Catalog: testCatalog(t)})
+	s := NewServer(Options{Mode: ModeStart, SigningKey: key, Catalog: testCatalog(t), NoUI: o.NoUI})
 	s.Operate(o)
 	return s
 }
