@@ -61,10 +61,7 @@ func (*query) RunTraceSpanOutputByID(ctx context.Context, args struct{ OutputID 
 }
 
 func outputOf(o *trace.Output) *outputNode {
-	n := &outputNode{Input: bytesOf(o.Input)}
-	if o.Data != nil {
-		n.Data = new(text(shown(o.Data)))
-	}
+	n := &outputNode{Input: bytesOf(o.Input), Data: bytesOf(o.Data)}
 	if e := o.Error; e != nil {
 		n.Error = &stepError{Message: e.Message, Name: e.Name, Stack: e.Stack}
 		if e.Cause != nil {

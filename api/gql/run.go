@@ -3,7 +3,6 @@ package gql
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 
 	"ingot/internal/ids"
 	"ingot/internal/trace"
@@ -146,15 +145,10 @@ func (n *runNode) Output(ctx context.Context) (*text, error) {
 	return new(text(shown(out))), nil
 }
 
-// shown is a result as the reference shows it: a string by itself, without quotes; nothing
-// as null.
+// shown is a result as JSON text; nothing is null.
 func shown(result []byte) string {
 	if len(result) == 0 {
 		return "null"
-	}
-	var s string
-	if result[0] == '"' && json.Unmarshal(result, &s) == nil {
-		return s
 	}
 	return string(result)
 }
