@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
+	"unsafe"
 
 	"ingot/internal/ids"
 
@@ -109,6 +110,12 @@ func (d *decoder) span() []byte {
 	v := d.b[:n:n]
 	d.b = d.b[n:]
 	return v
+}
+
+// alias is str without a copy.
+func (d *decoder) alias() string {
+	s := d.span()
+	return unsafe.String(unsafe.SliceData(s), len(s))
 }
 
 func (d *decoder) str() string { return string(d.span()) }

@@ -227,7 +227,7 @@ func (e *encoder) lifecycle(l, prev *Lifecycle) {
 	}
 }
 
-// lifecycle reads a record. Byte slices alias the input.
+// lifecycle reads a record. Byte slices and strings alias the input: there are many.
 func (d *decoder) lifecycle(prev *Lifecycle) (l Lifecycle) {
 	l.Kind = LifecycleKind(d.byte())
 	f := d.uint()
@@ -251,7 +251,7 @@ func (d *decoder) lifecycle(prev *Lifecycle) (l Lifecycle) {
 	}
 	for i, s := range [...]*string{&l.Step, &l.Name, &l.Target, &l.Expr} {
 		if f&(hasStep<<i) != 0 {
-			*s = d.str()
+			*s = d.alias()
 		}
 	}
 	for i, n := range [...]*int64{&l.Started, &l.Duration, &l.Due} {
@@ -304,7 +304,7 @@ func AppendLifecycle(dst []byte, l *Lifecycle) []byte {
 }
 
 // DecodeRun reads what AppendLifecycle wrote, as records of the run and function.
-// Byte slices alias b.
+// Byte slices and strings alias b, which must not change while they are used.
 func DecodeRun(b []byte, run ulid.ULID, fn ids.UUID, visit func(*Lifecycle) error) error {
 	return decodeLifecycles(b, Lifecycle{Run: run, Fn: fn}, visit)
 }
@@ -313,7 +313,7 @@ func DecodeRun(b []byte, run ulid.ULID, fn ids.UUID, visit func(*Lifecycle) erro
 const outboxVersion = 2
 
 // DecodeLifecycle reads one value of TableHistory: the records of one commit, in
-// order. Byte slices alias b.
+// order. Byte slices and strings alias b, which must not change while they are used.
 func DecodeLifecycle(b []byte, visit func(*Lifecycle) error) error {
 	if len(b) == 0 || b[0] != outboxVersion {
 		return errRecord

@@ -27,7 +27,7 @@ type Source interface {
 const (
 	// storeEvery is the time between two stores while nobody asks for more: a run that
 	// begins and ends in between costs one row write.
-	storeEvery = 500 * time.Millisecond
+	storeEvery = time.Second
 	// syncEvery bounds how often readers can make it store.
 	syncEvery = 20 * time.Millisecond
 	// batchBytes bounds what one store takes from the log and the outboxes.

@@ -12,7 +12,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Batch is what one Store adds. Byte slices have to be valid during the call only.
+// Batch is what one Store adds. Byte slices and strings have to be valid during the call
+// only: nothing may keep them.
 type Batch struct {
 	// Events are event records (event.AppendRecord) of the log, in order.
 	Events [][]byte

@@ -43,14 +43,14 @@ type eventLog struct {
 	closing  bool
 
 	// What is durable.
-	head     uint64 // number of the next entry
-	headAt   int64  // its position
-	last     uint64 // number of the newest group; 0 if there is none
-	oldest   uint64 // entries from here on are of this process
-	ring     ring
-	pages    [readers]page // what lagging readers read next, the last used first
-	grown    chan struct{} // closed when head grows or the log closes, if awaited
-	awaited  bool
+	head    uint64 // number of the next entry
+	headAt  int64  // its position
+	last    uint64 // number of the newest group; 0 if there is none
+	oldest  uint64 // entries from here on are of this process
+	ring    ring
+	pages   [readers]page // what lagging readers read next, the last used first
+	grown   chan struct{} // closed when head grows or the log closes, if awaited
+	awaited bool
 
 	trimState
 	reads gate // of the database, other than by the committer
