@@ -19,6 +19,7 @@ const graphqlPath = "/v0/gql"
 func (s *Server) graphqlRoutes(r *router) {
 	o := gql.Options{
 		Catalog: s.opts.Catalog, Engine: s.opts.Engine, History: s.opts.History, Send: s.admitAndSend, Logger: s.log,
+		Output: shownOutput,
 	}
 	if s.opts.Operator != nil {
 		o.Operator = s.opts.Operator

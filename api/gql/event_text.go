@@ -3,6 +3,7 @@ package gql
 import (
 	"encoding/json"
 
+	"ingot/internal/jcs"
 	"ingot/storage/history"
 )
 
@@ -16,7 +17,7 @@ func storedEvent(e *history.Event) json.RawMessage {
 		b = appendString(append(b, `,"v":`...), e.V)
 	}
 	if len(e.User) > 0 && string(e.User) != "{}" && string(e.User) != "null" {
-		b = append(append(b, `,"user":`...), e.User...)
+		b = append(append(b, `,"user":`...), canonical(e.User)...)
 	}
 	return append(b, '}')
 }
@@ -33,11 +34,21 @@ func sortedEvent(e *history.Event) string {
 	return string(append(appendString(append(b, `,"v":`...), e.V), '}'))
 }
 
+// dataOf is the event's data as functions see it: its names in order.
 func dataOf(e *history.Event) []byte {
 	if len(e.Data) == 0 {
 		return []byte("{}")
 	}
-	return e.Data
+	return canonical(e.Data)
+}
+
+// canonical is JSON in canonical form; what has none as it is.
+func canonical(raw []byte) []byte {
+	out, err := jcs.Append(nil, raw)
+	if err != nil {
+		return raw
+	}
+	return out
 }
 
 func appendString(dst []byte, s string) []byte {

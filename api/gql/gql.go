@@ -14,6 +14,7 @@ package gql
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -75,7 +76,10 @@ type Options struct {
 	// that is stored with the app (spec 01 §5.2); empty if nothing did. nil if apps
 	// cannot be reached.
 	SyncApp func(ctx context.Context, url string) (problem string)
-	Logger  *slog.Logger
+	// Output is what a run ended with as the APIs show it; nil if there is nothing. Without
+	// it results are shown as they are stored.
+	Output func(run *history.Run) json.RawMessage
+	Logger *slog.Logger
 }
 
 // Server answers requests. It is safe for concurrent use.
@@ -89,6 +93,9 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Output == nil {
+		o.Output = func(run *history.Run) json.RawMessage { return run.Output }
 	}
 	s := &Server{opts: o, log: o.Logger}
 	schema, err := graphql.ParseSchema(schemaText(), s,

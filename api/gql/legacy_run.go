@@ -87,14 +87,16 @@ func (n *functionRunNode) Events(ctx context.Context) ([]*eventNode, error) {
 
 // Output is what the run returned or threw; an empty object if it was cancelled.
 func (n *functionRunNode) Output(ctx context.Context) (*string, error) {
-	out, err := n.set.output(ctx, n.run)
+	out, err := n.result(ctx)
 	switch {
 	case err != nil || out == nil && !n.run.Status.Ended():
 		return nil, err
 	case out == nil && n.run.Status == history.Cancelled:
 		return new("{}"), nil
+	case out == nil:
+		return new("null"), nil
 	}
-	return new(shown(out)), nil
+	return new(string(out)), nil
 }
 
 // PendingSteps is how much the run has outstanding.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"ingot/internal/trace"
 	"ingot/storage/history"
@@ -63,12 +64,21 @@ func (*query) RunTraceSpanOutputByID(ctx context.Context, args struct{ OutputID 
 func outputOf(o *trace.Output) *outputNode {
 	n := &outputNode{Input: bytesOf(o.Input), Data: bytesOf(o.Data)}
 	if e := o.Error; e != nil {
-		n.Error = &stepError{Message: e.Message, Name: e.Name, Stack: e.Stack}
+		n.Error = &stepError{Message: e.Message, Name: e.Name, Stack: unquoted(e.Stack)}
 		if e.Cause != nil {
 			n.Error.Cause = new(raw(e.Cause))
 		}
 	}
 	return n
+}
+
+// unquoted is a stack; what is no error stands there as JSON, and text without quotes.
+func unquoted(stack *string) *string {
+	var s string
+	if stack == nil || !strings.HasPrefix(*stack, `"`) || json.Unmarshal([]byte(*stack), &s) != nil {
+		return stack
+	}
+	return &s
 }
 
 // runTriggerNode is the type RunTraceTrigger.

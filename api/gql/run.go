@@ -3,6 +3,7 @@ package gql
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 
 	"ingot/internal/ids"
 	"ingot/internal/trace"
@@ -117,13 +118,7 @@ func (n *runNode) EventName(ctx context.Context) (*string, error) {
 	return &e.Name, nil
 }
 
-// IsBatch says, as in the reference, in lists whether there are several events.
-func (n *runNode) IsBatch() bool {
-	if n.listed {
-		return len(n.run.Events) > 1
-	}
-	return n.run.Batch
-}
+func (n *runNode) IsBatch() bool { return n.run.Batch }
 
 func (n *runNode) BatchCreatedAt() *moment {
 	id, ok := n.run.BatchID()
@@ -138,19 +133,22 @@ func (n *runNode) Output(ctx context.Context) (*text, error) {
 	if n.listed {
 		return nil, nil
 	}
-	out, err := n.set.output(ctx, n.run)
-	if err != nil || out == nil && n.run.Status != history.Completed {
-		return nil, err
+	out, err := n.result(ctx)
+	if out == nil && n.run.Status == history.Completed {
+		out = json.RawMessage("null")
 	}
-	return new(text(shown(out))), nil
+	return bytesOf(out), err
 }
 
-// shown is a result as JSON text; nothing is null.
-func shown(result []byte) string {
-	if len(result) == 0 {
-		return "null"
+// result is what the run returned or threw, as it is shown; nil if there is nothing.
+func (n *runNode) result(ctx context.Context) (json.RawMessage, error) {
+	out, err := n.set.output(ctx, n.run)
+	if err != nil || len(out) == 0 {
+		return nil, err
 	}
-	return string(result)
+	run := *n.run
+	run.Output = out
+	return n.set.req.s.opts.Output(&run), nil
 }
 
 // Trace is the run's tree: what runTrace answers, or without preview the legacy one.
