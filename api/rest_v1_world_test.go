@@ -34,7 +34,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(viewsApp))
 	s, err := server.Start(t.Context(), server.Config{
-		Dev: config.Dev{
+		Config: config.Config{
 			Host: "127.0.0.1", DataDir: filepath.Join(t.TempDir(), "data"), Workers: 10, Sync: config.SyncAlways, PollInterval: time.Minute,
 		},
 		Version: "test", Logger: slog.New(slog.DiscardHandler),

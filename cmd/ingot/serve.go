@@ -71,7 +71,7 @@ func serve(ctx context.Context, cmd *cli.Command, s streams, mode config.Mode) e
 		log.Warn("setting has no effect in this version", "setting", name)
 	}
 
-	srv, err := server.Start(ctx, server.Config{Dev: cfg.Config, Version: versionText(), Logger: log})
+	srv, err := server.Start(ctx, server.Config{Config: cfg.Config, Version: versionText(), Logger: log})
 	if err != nil {
 		return err
 	}

@@ -46,13 +46,13 @@ func needNode(t *testing.T) {
 
 // startServer runs a server in this process on a directory of its own; change may
 // be nil.
-func startServer(t *testing.T, change func(*config.Dev)) (url string) {
+func startServer(t *testing.T, change func(*config.Config)) (url string) {
 	t.Helper()
 	log := io.Discard
 	if testing.Verbose() {
 		log = os.Stderr
 	}
-	dev := config.Dev{
+	dev := config.Config{
 		Host: "127.0.0.1", DataDir: t.TempDir(), Workers: config.DefaultWorkers, Sync: config.SyncAlways,
 		PollInterval: config.DefaultPollInterval, RetryInterval: time.Second,
 	}
@@ -60,7 +60,7 @@ func startServer(t *testing.T, change func(*config.Dev)) (url string) {
 		change(&dev)
 	}
 	srv, err := server.Start(context.Background(), server.Config{
-		Dev: dev, Version: "e2e", Logger: logging.New(log, logging.Options{Level: slog.LevelInfo}),
+		Config: dev, Version: "e2e", Logger: logging.New(log, logging.Options{Level: slog.LevelInfo}),
 	})
 	if err != nil {
 		t.Fatal(err)

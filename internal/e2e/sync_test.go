@@ -13,12 +13,12 @@ import (
 // the server comes to know an app by itself.
 func TestServerFindsApps(t *testing.T) {
 	needNode(t)
-	for name, change := range map[string]func(dev *config.Dev, port int){
-		"by URL": func(dev *config.Dev, port int) {
+	for name, change := range map[string]func(dev *config.Config, port int){
+		"by URL": func(dev *config.Config, port int) {
 			dev.SDKURLs = []string{"127.0.0.1:" + strconv.Itoa(port) + "/api/inngest"}
 			dev.Poll = true
 		},
-		"by discovery": func(dev *config.Dev, port int) {
+		"by discovery": func(dev *config.Config, port int) {
 			t.Setenv("PORT", strconv.Itoa(port)) // one more port that is looked at
 			dev.Discovery = true
 		},
@@ -28,7 +28,7 @@ func TestServerFindsApps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			url := startServer(t, func(dev *config.Dev) {
+			url := startServer(t, func(dev *config.Config) {
 				dev.PollInterval = 200 * time.Millisecond
 				change(dev, port)
 			})

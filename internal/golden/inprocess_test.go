@@ -35,11 +35,11 @@ func (h *harness) startServer(mode string, flags ...string) (*Server, error) {
 			i++
 		}
 	}
-	cfg, _, err := config.LoadDev(config.Sources{Flags: given, Getenv: func(string) string { return "" }})
+	cfg, err := config.Load(config.ModeDev, config.Sources{Flags: given, Getenv: func(string) string { return "" }})
 	if err != nil {
 		return nil, err
 	}
-	s, err := server.Start(h.ctx, server.Config{Dev: cfg, Version: "test", Logger: slog.New(slog.DiscardHandler)})
+	s, err := server.Start(h.ctx, server.Config{Config: cfg.Config, Version: "test", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ const (
 
 // Config is what a server needs to start.
 type Config struct {
-	config.Dev
+	config.Config
 	// Version is what /dev and /health report.
 	Version string
 	Logger  *slog.Logger

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 func testConfig(dir string) Config {
 	return Config{
-		Dev:     config.Config{Host: "127.0.0.1", DataDir: dir, Workers: 10, Sync: config.SyncAlways, PollInterval: time.Minute},
+		Config:  config.Config{Host: "127.0.0.1", DataDir: dir, Workers: 10, Sync: config.SyncAlways, PollInterval: time.Minute},
 		Version: "test", Logger: slog.New(slog.DiscardHandler),
 	}
 }
