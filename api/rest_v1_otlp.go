@@ -77,6 +77,9 @@ type otlpAttribute struct {
 type otlpInt int64
 
 func (n *otlpInt) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil // absent, as in protobuf's JSON
+	}
 	v, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
 	if err != nil {
 		return fmt.Errorf("%s is not a 64-bit number", b)
@@ -159,6 +162,9 @@ func decodeOTLPJSON(body []byte) ([]otlpSpan, error) {
 	if deep(body) {
 		return nil, errTooDeep
 	}
+	if crowded(body) {
+		return nil, errTooManySpans
+	}
 	var in otlpJSON
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err //nolint:wrapcheck // only whether there is one is looked at
@@ -182,6 +188,32 @@ func decodeOTLPJSON(body []byte) ([]otlpSpan, error) {
 		}
 	}
 	return out, nil
+}
+
+// Bounds of the JSON of an export before it is decoded: two bytes of it may become a span of
+// 200 bytes. maxExportSpans spans with twenty attributes each stay below them.
+const (
+	maxExportObjects = 500_000
+	maxExportCommas  = 800_000
+)
+
+// crowded reports whether the text has more objects or elements than an export may have.
+func crowded(body []byte) bool {
+	objects, commas, inText := 0, 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{':
+			objects++
+		case c == ',':
+			commas++
+		}
+	}
+	return objects > maxExportObjects || commas > maxExportCommas
 }
 
 // otlpID is a span's id in hex. OTLP in JSON has ids in hex; what was made by protobuf's

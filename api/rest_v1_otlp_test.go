@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -179,4 +180,19 @@ func FuzzDecodeOTLP(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOTLPCrowded: an export of very many small things is refused before it is decoded.
+func TestOTLPCrowded(t *testing.T) {
+	t.Parallel()
+	for _, element := range []string{"{}", "null"} {
+		body := `{"resourceSpans":[{"scopeSpans":[{"spans":[` + strings.Repeat(element+",", maxExportCommas) + element + `]}]}]}`
+		if _, err := decodeOTLPJSON([]byte(body)); !errors.Is(err, errTooManySpans) {
+			t.Errorf("%s: %v", element, err)
+		}
+	}
+	text := `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"` + strings.Repeat(`{,\"`, maxExportCommas) + `","startTimeUnixNano":null}]}]}]}`
+	if spans, err := decodeOTLPJSON([]byte(text)); err != nil || len(spans) != 1 {
+		t.Errorf("%d spans, %v", len(spans), err)
+	}
 }
