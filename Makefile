@@ -13,7 +13,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 TOOLS    = $(CURDIR)/.cache/bin
 # What the coverage bar of 85 % is about.
 COVERED  = engine transport storage api
-SEEDS   ?= 2000
+SEEDS   ?= 1000
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
