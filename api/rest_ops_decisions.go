@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	"ingot/internal/why"
 	"ingot/storage/history"
@@ -22,20 +21,9 @@ type decisionJSON struct {
 
 // opsDecisions tells why an event started the runs that it did, and no others.
 func (s *Server) opsDecisions(ctx context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
-	id, err := v1ID(p, "eventID", "event")
+	r, e, err := s.eventOf(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	r, err := s.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	e, err := r.Event(ctx, id)
-	if errors.Is(err, history.ErrNotFound) {
-		return nil, &restError{fasthttp.StatusNotFound, "Event not found"}
-	}
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller logs it with the path
 	}
 	snapshot := s.opts.Catalog.Snapshot()
 	found, err := why.Explain(ctx, r, snapshot, []*history.Event{e})
@@ -43,7 +31,7 @@ func (s *Server) opsDecisions(ctx context.Context, _ *fasthttp.RequestCtx, p par
 		return nil, err //nolint:wrapcheck // likewise
 	}
 	out := []decisionJSON{}
-	for _, d := range found[id] {
+	for _, d := range found[e.ID] {
 		j := decisionJSON{Outcome: string(d.Outcome), Reason: d.Reason}
 		if !d.Function.IsZero() {
 			j.FunctionID = d.Function.String()

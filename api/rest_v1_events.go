@@ -120,22 +120,28 @@ func parseAnyTime(text string) (time.Time, bool) {
 
 // v1Event answers with one event, also one that the server made.
 func (s *Server) v1Event(ctx context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
-	id, err := v1ID(p, "eventID", "event")
+	_, e, err := s.eventOf(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	return v1EventOf(e), nil
+}
+
+// eventOf reads the event that a path names, from a history that is current.
+func (s *Server) eventOf(ctx context.Context, p params) (history.Reader, *history.Event, error) {
+	id, err := v1ID(p, "eventID", "event")
+	if err != nil {
+		return nil, nil, err
 	}
 	r, err := s.current(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e, err := r.Event(ctx, id)
 	if errors.Is(err, history.ErrNotFound) {
-		return nil, &restError{fasthttp.StatusNotFound, "Event not found"}
+		return nil, nil, &restError{fasthttp.StatusNotFound, "Event not found"}
 	}
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller logs it with the path
-	}
-	return v1EventOf(e), nil
+	return r, e, err //nolint:wrapcheck // the caller logs it with the path
 }
 
 // v1EventRuns lists the runs that an event has started, alone or in a batch.

@@ -85,6 +85,9 @@ type Config struct {
 	// Database is where the history goes, and Retention what of it is deleted.
 	Database  Database
 	Retention Retention
+	// TraceEndpoint (host:port) and TracePath are where traces are exported to, unless the
+	// standard variables of OpenTelemetry name another place; empty is nowhere.
+	TraceEndpoint, TracePath string
 	// AdminAddr is where profiles and figures are served, HOST:PORT on loopback;
 	// empty means nowhere.
 	AdminAddr string

@@ -31,6 +31,8 @@ func Load(mode Mode, src Sources) (Loaded, error) {
 		Ephemeral:       r.boolean("ephemeral"),
 		Sync:            Sync(r.text("sync", string(SyncAlways))),
 		AdminAddr:       r.text("admin-addr", ""),
+		TraceEndpoint:   r.text("system-trace-endpoint", ""),
+		TracePath:       r.text("system-trace-url-path", ""),
 		FunctionMetrics: r.switchedOn("experimental-prom-metrics"),
 
 		MaxBacklog:         r.number("max-backlog", 0),

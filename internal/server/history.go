@@ -57,7 +57,7 @@ func (s *Server) openHistory(ctx context.Context, cfg Config, catalog *engine.Ca
 			return err
 		}
 	}
-	s.exportTraces(catalog)
+	s.exportTraces(cfg, catalog)
 	s.consumer = history.Consume(countedDB{db, s.runs, s.traces}, s.engine, s.log)
 	db.SetSync(s.consumer.Sync)
 	s.watchHistory(s.consumer.Lag)
@@ -91,10 +91,19 @@ func (s *Server) adopt(ctx, background context.Context, c history.Config, catalo
 	return nil
 }
 
-// exportTraces starts the export to an OpenTelemetry collector, if the environment names
-// one. Its variables are often set for other programs, so a fault in them stops nothing.
-func (s *Server) exportTraces(catalog *engine.Catalog) {
-	c, err := otlp.ConfigFromEnv(os.Getenv)
+// exportTraces starts the export to an OpenTelemetry collector, if the configuration or
+// the environment names one. Its variables are often set for other programs, so a fault
+// in them stops nothing.
+func (s *Server) exportTraces(cfg Config, catalog *engine.Catalog) {
+	c, err := otlp.ConfigFromEnv(func(name string) string {
+		switch name {
+		case "INNGEST_SYSTEM_TRACE_ENDPOINT":
+			return cfg.TraceEndpoint
+		case "INNGEST_SYSTEM_TRACE_URL_PATH":
+			return cfg.TracePath
+		}
+		return os.Getenv(name)
+	})
 	if err == nil && !c.Enabled() {
 		return
 	}
