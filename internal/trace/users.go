@@ -71,6 +71,7 @@ func (b *builder) userNode(u *UserSpan) *node {
 	}
 	n.ran(u.Start/1e6, u.Start/1e6, max(u.End, u.Start)/1e6)
 	n.ScheduledAt, n.start = 0, u.Start
+	n.Metadata = u.metadata()
 	n.Userland = &Userland{
 		Name: u.Name, Kind: u.Kind, Service: u.Service, Scope: u.Scope, ScopeVersion: u.ScopeVersion, Attributes: u.Attributes,
 	}
