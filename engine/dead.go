@@ -76,12 +76,27 @@ func (p *partition) bury(d *DeadLetter) {
 	e.dead(d)
 	p.enc.b = e.b
 	p.batch.Put(TableDead, deadKey(p.key[:0], d.At, d.ID), e.b)
-	if p.dead++; p.dead > maxDead {
-		p.check(p.store.Scan(TableDead, nil, nil, func(k, _ []byte) bool {
-			p.batch.Delete(TableDead, k)
-			p.dead--
-			return false
-		}))
+	p.dead++
+}
+
+// trimDead makes room in a list that is too long.
+func (p *partition) trimDead() {
+	var runs []ulid.ULID
+	excess := p.dead - p.set.maxDead
+	if excess <= 0 {
+		return
+	}
+	p.check(p.store.Scan(TableDead, nil, nil, func(k, v []byte) bool {
+		if d, err := decodeDead(p.id, k, v); err == nil && d.Kind == DeadRun {
+			runs = append(runs, d.ID)
+		}
+		p.batch.Delete(TableDead, k)
+		p.dead--
+		excess--
+		return excess > 0
+	}))
+	for _, id := range runs {
+		p.deleteParts(id)
 	}
 }
 
@@ -110,6 +125,17 @@ func decodeDead(partition int, k, v []byte) (*DeadLetter, error) {
 // buryRun puts an active run aside. What it waits for, holds and blocks is given up;
 // its steps and events stay where they are.
 func (p *partition) buryRun(r *run, reason string) {
+	p.giveUp(r)
+	e := encoder{}
+	e.run(r)
+	p.batch.Delete(TableRun, r.id[:])
+	r.ended = true
+	p.touch(r)
+	p.bury(&DeadLetter{ID: r.id, Kind: DeadRun, Fn: r.fn, Reason: reason, Body: e.b})
+}
+
+// giveUp takes from a run what it waits for, holds and blocks.
+func (p *partition) giveUp(r *run) {
 	p.unindex(r)
 	for i := range r.jobs {
 		p.unlink(r, &r.jobs[i])
@@ -119,12 +145,6 @@ func (p *partition) buryRun(r *run, reason string) {
 	if r.limits != nil {
 		r.limits.lock, r.limits.slot = flowID{}, flowID{}
 	}
-	e := encoder{}
-	e.run(r)
-	p.batch.Delete(TableRun, r.id[:])
-	r.ended = true
-	p.touch(r)
-	p.bury(&DeadLetter{ID: r.id, Kind: DeadRun, Fn: r.fn, Reason: reason, Body: e.b})
 }
 
 // unindex takes a run's entry out of the ready index.
@@ -182,14 +202,20 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 	if r, err = p.read(d.ID, d.Body); err != nil {
 		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
 	}
-	r.indexed = false // its entry is gone
+	if r.limits != nil { // it has given up what it held
+		r.limits.lock, r.limits.slot = flowID{}, flowID{}
+	}
+	// Of a damaged run, the entry and timers may still be there.
+	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.lane, r.score, r.id))
 	for i := range r.jobs {
 		j := &r.jobs[i]
 		switch j.state {
 		case jobReady:
 			p.enqueue(r)
 		case jobTimed:
-			p.schedule(r.id, j.due, j.id)
+			if !p.has(TableTimer, timerKey(nil, j.due, r.id, j.id)) {
+				p.schedule(r.id, j.due, j.id)
+			}
 		}
 		switch j.kind {
 		case jobWait, jobCancelOn:
@@ -199,6 +225,12 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 		}
 	}
 	return nil
+}
+
+// has reports whether the store has a key.
+func (p *partition) has(t Table, key []byte) (found bool) {
+	p.check(p.store.Get(t, [][]byte{key}, func(_ int, v []byte) { found = v != nil }))
+	return found
 }
 
 // deleteParts deletes what a run that is put aside has left in other tables.

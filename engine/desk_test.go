@@ -108,8 +108,7 @@ func (d *desk) Gateway(g *engine.GatewayCall, done func(engine.GatewayResult)) {
 // send appends an event to the log and lets the engine work.
 func (d *desk) send(name, data string, change ...func(*event.Event)) ulid.ULID {
 	d.t.Helper()
-	d.seq++
-	ev := &event.Event{InternalID: ids.Derive(d.now, []byte(fmt.Sprint(d.seq))), Name: []byte(name), Data: []byte(data), TS: d.now, ReceivedAt: d.now}
+	ev := d.event(name, data)
 	for _, f := range change {
 		f(ev)
 	}
@@ -118,6 +117,12 @@ func (d *desk) send(name, data string, change ...func(*event.Event)) ulid.ULID {
 	}
 	d.work()
 	return ev.InternalID
+}
+
+// event makes an event with an id of its own.
+func (d *desk) event(name, data string) *event.Event {
+	d.seq++
+	return &event.Event{InternalID: ids.Derive(d.now, []byte(fmt.Sprint(d.seq))), Name: []byte(name), Data: []byte(data), TS: d.now, ReceivedAt: d.now}
 }
 
 // work runs everything that can be done at this time.

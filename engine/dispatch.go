@@ -215,7 +215,7 @@ func (p *partition) settle(k picked) {
 	case !p.mayCall(0): // the calls before it hold much memory
 		l.add(k.e)
 	case r == nil:
-		p.batch.Delete(p.readyKey(l.q.id, l.id, k.e.score, k.e.run))
+		p.dropEntry(l, k.e)
 	default:
 		r.queued = false
 		p.dispatchRun(l, r)

@@ -104,6 +104,7 @@ func (p *partition) take(g *gate, r *run) {
 		p.change(g.flow)
 	case flowRuns:
 		g.flow.n++
+		p.tallied(r, g.key.id, 1)
 		r.limited().slot = g.key.id
 		p.touch(r)
 		p.change(g.flow)
@@ -131,6 +132,7 @@ func (p *partition) leaveRun(r *run) {
 	}
 	f := p.flow(flowRuns, r.fn, r.limits.slot)
 	f.n = max(0, f.n-1)
+	p.tallied(r, f.id, -1)
 	p.change(f)
 	p.look()
 	if g := p.gates[gateKey{r.fn, f.id}]; g != nil {

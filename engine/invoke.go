@@ -172,15 +172,21 @@ func (p *partition) holder(signal string) *claim {
 	}
 	var c *claim
 	p.check(p.store.Get(TableSignal, [][]byte{[]byte(signal)}, func(_ int, v []byte) {
-		if v != nil {
-			d := decoder{b: v}
-			d.version()
-			if got := (claim{run: d.id(), job: uint32(d.uint())}); d.err == nil {
-				c = &got
-			}
+		if v == nil {
+			return
+		}
+		if got, err := decodeClaim(v); err == nil {
+			c = &got
 		}
 	}))
 	return c
+}
+
+func decodeClaim(b []byte) (claim, error) {
+	d := decoder{b: b}
+	d.version()
+	c := claim{run: d.id(), job: uint32(d.uint())}
+	return c, d.err
 }
 
 func (p *partition) setHolder(signal string, c *claim) {
@@ -210,6 +216,10 @@ func (p *partition) receive(m *message) {
 		}
 		p.setHolder(m.step, &c)
 	case msgSignalRelease:
+		if m.job == 0 {
+			p.releaseSignals(m.run)
+			return
+		}
 		if h := p.holder(m.step); h != nil && *h == (claim{m.run, m.job}) {
 			p.setHolder(m.step, nil)
 		}

@@ -8,6 +8,8 @@ import (
 type messageKind uint8
 
 const (
+	// msgUnreadable stands in memory for an entry that cannot be read: body is the entry.
+	msgUnreadable messageKind = 0
 	// msgEvent publishes an internal event; body is its record. The router finds
 	// who it concerns, as for users' events.
 	msgEvent messageKind = 1
@@ -19,7 +21,8 @@ const (
 	msgSignalRefused messageKind = 4
 	// msgSignalDeliver resumes a waiting run: run, job, step = signal, body = memo.
 	msgSignalDeliver messageKind = 5
-	// msgSignalRelease gives a claim back: run, job, step = signal.
+	// msgSignalRelease gives a claim back: run, job, step = signal. Without a job it gives
+	// back all that the run has here.
 	msgSignalRelease messageKind = 6
 )
 

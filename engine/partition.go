@@ -32,7 +32,9 @@ type settings struct {
 	readyWindow, timerWindow int
 	// maxLanes and maxFlows are how many lanes, and states of keys, are kept in memory.
 	maxLanes, maxFlows int
-	backlogs           backlogs
+	// maxDead bounds a partition's list of dead letters.
+	maxDead  int
+	backlogs backlogs
 	// draining stops new calls while the engine is being stopped.
 	draining atomic.Bool
 }
@@ -163,6 +165,7 @@ type partition struct {
 	sweepAt    int64
 	swept      []byte
 	dead       int // dead letters
+	recount    *recount
 	bulks      []*bulk
 	gauges     gauges
 	timers     timerQueue
@@ -263,6 +266,7 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 	p.out = &effects{}
 	p.more = false
 	p.greet()
+	p.countOn()
 	p.page()
 	for i := range cmds {
 		p.command(&cmds[i])
@@ -310,7 +314,7 @@ func (p *partition) committed() {
 // wake returns when the partition must run again without a command: at once
 // (true), or at the given time (0: never).
 func (p *partition) wake() (bool, int64) {
-	if p.more || p.timers.needsPage() || p.lanesToFind() {
+	if p.more || p.recount != nil || p.timers.needsPage() || p.lanesToFind() {
 		return true, 0
 	}
 	at := p.crons.next()
@@ -450,6 +454,7 @@ func (p *partition) flush() {
 		p.save(r)
 	}
 	p.flushFlows()
+	p.trimDead()
 	if p.dirtyCursors {
 		p.dirtyCursors = false
 		e := encoder{b: p.enc.b[:0]}

@@ -330,8 +330,7 @@ func (p *partition) know(l *lane) {
 			p.setGates(l, r.limits.keys, laneOf(r.limits.keys, true) == l.id)
 			return
 		}
-		e := l.pop()
-		p.batch.Delete(TableLane, laneKey(p.key[:0], l.q.id, l.id, e.score, e.run))
+		p.dropEntry(l, l.pop())
 	}
 }
 

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // recover loads what a partition keeps in memory: cursors, the first timers and
@@ -28,9 +31,12 @@ func (p *partition) recover() ([]sentMessage, error) {
 	p.acked = p.sent
 	p.check(p.store.Scan(TableMessage, nil, nil, func(k, v []byte) bool {
 		m, err := decodeMessage(v)
-		if err != nil || len(k) != 8 {
+		if len(k) != 8 {
 			p.check(errRecord)
 			return false
+		}
+		if err != nil { // it keeps its place, and becomes a dead letter
+			m = message{kind: msgUnreadable, body: bytes.Clone(v)}
 		}
 		seq := binary.BigEndian.Uint64(k)
 		if len(undelivered) == 0 {
@@ -46,6 +52,7 @@ func (p *partition) recover() ([]sentMessage, error) {
 	p.recoverFlows()
 	p.check(p.store.Scan(TableDead, nil, nil, func(_, _ []byte) bool { p.dead++; return true }))
 	p.recoverWaits()
+	p.recoverRecount()
 	p.recoverOutbox(p.lender.epoch)
 	p.check(p.store.Scan(TableExpiry, nil, nil, func(k, _ []byte) bool {
 		if len(k) >= 8 {
@@ -95,17 +102,33 @@ func (p *partition) recoverFlows() {
 	}))
 }
 
+// waitOf is what the key's run says of a wait.
+func (p *partition) waitOf(k []byte) (ref waitRef, name, cond string, err error) {
+	if err = errRecord; len(k) != 20 {
+		return ref, "", "", err
+	}
+	ref = waitRef{run: ulid.ULID(k[:16]), job: binary.BigEndian.Uint32(k[16:])}
+	p.check(p.store.Get(TableRun, [][]byte{k[:16]}, func(_ int, v []byte) {
+		r, bad := decodeRun(ref.run, v)
+		if bad != nil {
+			return
+		}
+		if j := r.job(ref.job); j != nil && (j.kind == jobWait || j.kind == jobCancelOn) {
+			name, cond, err = j.event, j.expr, nil
+		}
+	}))
+	return ref, name, cond, err
+}
+
 func (p *partition) recoverWaits() {
 	p.check(p.store.Scan(TablePause, nil, nil, func(k, v []byte) bool {
-		d := decoder{b: v}
-		d.version()
-		name, cond := d.str(), d.str()
-		if d.err != nil || len(k) != 20 {
-			p.check(errRecord)
-			return false
+		ref, name, cond, err := decodePause(k, v)
+		if err != nil {
+			p.log.Error("a wait cannot be read; it is taken from its run", "error", err)
+			if ref, name, cond, err = p.waitOf(k); err != nil {
+				return true // of a run that cannot be read either, or is gone
+			}
 		}
-		ref := waitRef{job: binary.BigEndian.Uint32(k[16:])}
-		copy(ref.run[:], k)
 		p.waits.add(name, ref, cond)
 		p.names.add(name, p.id)
 		return true

@@ -144,6 +144,7 @@ type run struct {
 	queued  bool   // is in the function's in-memory window
 	touched bool   // is on the partition's list of changed runs
 	ended   bool
+	damaged bool  // has ended since its record cannot be read: nothing else is known of it
 	kept    int64 // what the partition counts for it among the queued runs in memory
 	saved   int   // steps that have a key in TableStep; the others are in the run's record
 }

@@ -88,7 +88,7 @@ func New(c Config) (*Engine, error) {
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
 		history:     c.History,
 		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
-		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows),
+		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows), maxDead: maxDead,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.names = newWaitNames(n)
@@ -276,16 +276,20 @@ func (e *Engine) routeMessages() {
 func (e *Engine) routeMessage(r *router, from int, m *sentMessage) {
 	unit := e.logs[from+1].begin(m.seq + 1)
 	defer unit.done()
-	if m.kind != msgEvent {
+	if m.kind != msgEvent && m.kind != msgUnreadable {
 		unit.add()
 		e.workers[m.to].box.put(command{kind: cmdMessage, log: from + 1, seq: m.seq, unit: unit, message: &m.message})
 		return
 	}
-	ev, err := internalEvent(m.body)
+	err := errRecord
+	var ev *event.Event
+	if m.kind == msgEvent {
+		ev, err = internalEvent(m.body)
+	}
 	if err != nil {
 		unit.add()
 		dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, m.seq)), Kind: DeadEntry,
-			Reason: fmt.Sprintf("internal event %d of partition %d cannot be read: %v", m.seq, from, err), Body: m.body}
+			Reason: fmt.Sprintf("message %d of partition %d cannot be read: %v", m.seq, from, err), Body: m.body}
 		e.workers[0].box.put(command{kind: cmdDead, log: from + 1, seq: m.seq, unit: unit, dead: dead})
 		return
 	}

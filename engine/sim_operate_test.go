@@ -66,6 +66,9 @@ func (n *SimNode) Redrive(d *DeadLetter, discard bool) func() error {
 	return func() error { _, err := req.result(); return err }
 }
 
+// BoundDead bounds the list of dead letters of each partition.
+func (n *SimNode) BoundDead(most int) { n.e.set.maxDead = most }
+
 // Stats are the engine's counts.
 func (n *SimNode) Stats() Stats { return n.e.Stats() }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -140,8 +139,7 @@ func (p *partition) stored(id ulid.ULID, record []byte) *run {
 	r, err := p.read(id, record)
 	if err != nil {
 		if p.err == nil {
-			p.batch.Delete(TableRun, id[:])
-			p.bury(&DeadLetter{ID: id, Kind: DeadRun, Reason: err.Error(), Body: bytes.Clone(record)})
+			p.buryDamaged(id, record, err)
 		}
 		return nil
 	}
@@ -167,12 +165,17 @@ func (p *partition) read(id ulid.ULID, record []byte) (*run, error) {
 	if bad != nil || p.err != nil {
 		return nil, errors.Join(bad, p.err)
 	}
-	if r.indexed = r.active(); r.limits != nil {
-		r.lane = r.limits.lane
-	}
+	r.place()
 	p.runs[id] = r
 	p.touch(r) // so that committed forgets it again if it stays dormant
 	return r, nil
+}
+
+// place sets where the entry of the ready index is of a run that comes from the store.
+func (r *run) place() {
+	if r.indexed = r.active(); r.limits != nil {
+		r.lane = r.limits.lane
+	}
 }
 
 // loadSteps reads the steps that have keys of their own, which come before those of

@@ -1,0 +1,111 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ingot/engine"
+)
+
+// TestDeadListHasABound: the oldest make room, with all that is stored of them.
+func TestDeadListHasABound(t *testing.T) {
+	t.Parallel()
+	big := strings.Repeat("x", 4096)
+	d := newDesk(t, sleepOnce, `f`)
+	d.node.BoundDead(2)
+	for range 5 {
+		d.send("f", `{"big":"`+big+`"}`)
+	}
+	calls := d.wantCalls("f", 5)
+	for _, c := range calls {
+		d.damage(c.Ref.RunID)
+		d.node.Cancel(c.Ref.RunID)
+		d.work()
+		d.now++
+	}
+	d.pass(5 * time.Second)
+	d.wantDead(calls[3].Ref.RunID, calls[4].Ref.RunID)
+	for _, l := range d.deadLetters() {
+		gone := d.node.Redrive(&l, true)
+		d.work()
+		if err := gone(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.wantClean()
+}
+
+// TestDamagedWait: a wait that cannot be read is taken from its run at the start.
+func TestDamagedWait(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(c *engine.Call) engine.Result {
+		if has(c, "w") {
+			return finalResult()
+		}
+		return ops(2, op(engine.OpWaitForEvent, "w", `{"event":"go","timeout":"1h"}`))
+	}, `f`)
+	d.send("f", `{}`)
+	d.wantCalls("f", 1)
+	d.store.Flush()
+	d.change(func(_ int, ps engine.PartitionStore, b engine.Batch) {
+		_ = ps.Scan(engine.TablePause, nil, nil, func(k, _ []byte) bool { b.Put(engine.TablePause, k, nil); return true })
+	})
+	d.open()
+	d.send("go", `{}`)
+	d.wantCalls("f", 2)
+	d.wantClean()
+}
+
+// TestDamagedMessage: a message that cannot be read is put aside, those after it arrive.
+func TestDamagedMessage(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(c *engine.Call) engine.Result {
+		if c.Fn.Slug == "invoker" && memoOf(c, "i") == "none" {
+			return ops(2, op(engine.OpInvokeFunction, "i", `{"function_id":"f","timeout":"1m","payload":{}}`))
+		}
+		return finalResult()
+	}, `f`, `invoker`)
+	first := d.event("invoker", `{}`)
+	if err := d.store.Log().Append(first.AppendRecord(nil), 1); err != nil {
+		t.Fatal(err)
+	}
+	for len(d.of("invoker")) == 0 { // until its message is stored, but not delivered
+		d.node.RouteGroup()
+		for i := range d.node.Partitions() {
+			d.node.Round(i, 100)
+		}
+		d.store.Flush()
+	}
+	for len(d.queue) > 0 {
+		d.queue[0]()
+		d.queue = d.queue[1:]
+	}
+	for i := range d.node.Partitions() {
+		d.node.Round(i, 100)
+	}
+	d.store.Flush()
+	damaged := 0
+	d.change(func(_ int, ps engine.PartitionStore, b engine.Batch) {
+		_ = ps.Scan(engine.TableMessage, nil, nil, func(k, _ []byte) bool {
+			b.Delete(engine.TableMessage, k)
+			b.Put(engine.TableMessage, k, []byte("?"))
+			damaged++
+			return true
+		})
+	})
+	if damaged != 1 {
+		t.Fatalf("%d messages were stored, want the invocation", damaged)
+	}
+	d.open()
+	d.work()
+	d.wantCalls("f", 0)
+	if list := d.deadLetters(); len(list) != 1 || list[0].Kind != engine.DeadEntry || string(list[0].Body) != "?" {
+		t.Fatalf("dead letters: %+v", list)
+	}
+	d.send("invoker", `{}`)
+	d.wantCalls("f", 1)
+	d.pass(2 * time.Minute) // the first gives up
+	d.wantCalls("invoker", 4)
+	d.wantClean()
+}
