@@ -36,13 +36,18 @@ func (s *Server) graphqlRoutes(r *router) {
 		return g
 	})
 	r.signed(fasthttp.MethodPost, graphqlPath, func(req *fasthttp.RequestCtx, _ params) {
-		answerGraphQL(req, graph().Post(context.Background(), string(req.Request.Header.ContentType()), req.PostBody()))
+		answerGraphQL(req, graph().Post(context.Background(), string(req.Request.Header.ContentType()), req.PostBody(), graphqlValues(req)))
 	})
 	r.signed(fasthttp.MethodGet, graphqlPath, func(req *fasthttp.RequestCtx, _ params) {
-		args := req.QueryArgs()
-		answerGraphQL(req, graph().Get(context.Background(),
-			string(args.Peek("query")), string(args.Peek("operationName")), string(args.Peek("variables"))))
+		answerGraphQL(req, graph().Get(context.Background(), graphqlValues(req)))
 	})
+}
+
+// graphqlValues is what a request's URL says of its operation.
+func graphqlValues(req *fasthttp.RequestCtx) gql.Values {
+	args := req.QueryArgs()
+	get := func(name string) string { return string(args.Peek(name)) }
+	return gql.Values{Query: get("query"), OperationName: get("operationName"), Variables: get("variables"), Extensions: get("extensions")}
 }
 
 func answerGraphQL(req *fasthttp.RequestCtx, a gql.Answer) {

@@ -78,12 +78,31 @@ func TestGraphQLHTTP(t *testing.T) {
 	plain := graphqlRequest("{apps{id}}", "Content-Type", "text/plain")
 	wrong := graphqlRequest("")
 	wrong.Method = http.MethodPut
+	get := func(values url.Values) *http.Request {
+		req := graphqlRequest("")
+		req.Method, req.Body, req.ContentLength, req.URL.RawQuery = http.MethodGet, nil, 0, values.Encode()
+		return req
+	}
+	text := graphqlRequest("", "Content-Type", "application/graphql")
+	text.Body, text.ContentLength = io.NopCloser(strings.NewReader("query A{__typename} query B{t:__typename}")), -1
+	text.URL.RawQuery = "operationName=B"
 	for name, c := range map[string]struct {
 		req                     *http.Request
 		status                  int
 		kind, header, value, is string
 	}{
-		"ok":      {graphqlRequest("{__typename}"), 200, "application/json", "", "", `{"data":{"__typename":"Query"}}`},
+		"ok":   {graphqlRequest("{__typename}"), 200, "application/json", "", "", `{"data":{"__typename":"Query"}}`},
+		"text": {text, 200, "application/json", "", "", `{"data":{"t":"Query"}}`},
+		"GET": {
+			get(url.Values{"query": {"query A{__typename} query B($n:UUID!){app(id:$n){id}}"}, "operationName": {"B"}, "variables": {`{"n":"x"}`}}),
+			200, "application/json", "", "", "is not a UUID",
+		},
+		"long GET":     {get(url.Values{"query": {"{__typename}#" + strings.Repeat("a", 8<<10)}}), 200, "application/json", "", "", "Query"},
+		"too long GET": {get(url.Values{"query": {strings.Repeat("#", maxHead)}}), 431, "application/json", "", "", "the limit is 16384 bytes"},
+		"persisted": {
+			get(url.Values{"extensions": {`{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("0", 64) + `"}}`}}),
+			200, "application/json", "", "", "PersistedQueryNotFound",
+		},
 		"type":    {plain, 400, "text/plain; charset=utf-8", "", "", `{"errors":[{"message":"transport not supported"}],"data":null}`},
 		"invalid": {graphqlRequest("{nope}"), 422, "application/json", "", "", "Cannot query field"},
 		"away":    {graphqlRequest("{events(query:{}){id}}"), 503, "application/json", "Retry-After", "1", "this server keeps no history"},

@@ -61,6 +61,11 @@ const (
 	idleTimeout = 3 * time.Minute
 )
 
+// maxHead bounds the first line and the headers of a request in bytes. Pages of localhost
+// send the cookies of all that is developed there, and GraphQL by GET has its query in the
+// URL. Each connection has a buffer of that size.
+const maxHead = 16 << 10
+
 // maxOtherBody bounds the bodies of requests that carry no events. The largest
 // legal one is a checkpoint with a run's whole state, 32 MiB.
 const maxOtherBody = 64 << 20
@@ -174,6 +179,7 @@ func NewServer(o Options) *Server {
 		ReadTimeout:                  readTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxRequestBodySize:           o.MaxBody,
+		ReadBufferSize:               maxHead,
 		Concurrency:                  o.MaxConnections,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -321,7 +327,8 @@ func (s *Server) badRequest(ctx *fasthttp.RequestCtx, err error) {
 		status = fasthttp.StatusRequestEntityTooLarge
 		text = "Request body is over the max size"
 	case errors.As(err, &small):
-		status, text = fasthttp.StatusRequestHeaderFieldsTooLarge, "Request headers are too large"
+		status = fasthttp.StatusRequestHeaderFieldsTooLarge
+		text = fmt.Sprintf("Request URL and headers are too large: the limit is %d bytes", maxHead)
 	case errors.As(err, &netErr) && netErr.Timeout():
 		status, text = fasthttp.StatusRequestTimeout, "Request timeout"
 	}

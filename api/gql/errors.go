@@ -14,7 +14,7 @@ const (
 	codeParse      = "GRAPHQL_PARSE_FAILED"
 	codeValidation = "GRAPHQL_VALIDATION_FAILED"
 	codeComplexity = "COMPLEXITY_LIMIT_EXCEEDED"
-	codePersisted  = "PERSISTED_QUERY_NOT_SUPPORTED"
+	codePersisted  = "PERSISTED_QUERY_NOT_FOUND"
 )
 
 // Texts of the reference.

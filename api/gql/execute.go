@@ -15,10 +15,10 @@ const maxComplaints = 100
 
 // execute runs an operation.
 func (s *Server) execute(ctx context.Context, p *params, readOnly bool) Answer {
+	if a, ok := s.persisted(p); !ok {
+		return a
+	}
 	switch {
-	case p.Query == "" && len(p.Extensions.PersistedQuery) > 0:
-		// Clients then send the whole text, and do not ask again.
-		return fail(http.StatusOK, codePersisted, "PersistedQueryNotSupported")
 	case p.Query == "":
 		return fail(http.StatusUnprocessableEntity, codeValidation, "no operation provided")
 	case len(p.Query) > maxQuery:
@@ -29,7 +29,11 @@ func (s *Server) execute(ctx context.Context, p *params, readOnly bool) Answer {
 	r.refresh()
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, requestKey{}, r), Timeout)
 	defer cancel()
-	return s.answer(r, p, s.exec(ctx, p))
+	out := s.exec(ctx, p)
+	if r.stage.valid.Load() {
+		s.persist(p)
+	}
+	return s.answer(r, p, out)
 }
 
 // exec hands a request to the library. Of some texts that are not GraphQL its lexer panics.

@@ -87,6 +87,7 @@ type Server struct {
 	opts   Options
 	log    *slog.Logger
 	schema *graphql.Schema
+	texts  texts
 }
 
 // New returns a server.

@@ -136,7 +136,7 @@ func (r *rig) post(query string, variables map[string]any) (int, string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	a := r.s.Post(context.Background(), "application/json", body)
+	a := r.s.Post(context.Background(), "application/json", body, Values{})
 	if !json.Valid(a.Body) {
 		r.t.Fatalf("not JSON: %s", a.Body)
 	}

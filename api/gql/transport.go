@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -22,17 +23,48 @@ type params struct {
 	Query         string         `json:"query"`
 	OperationName string         `json:"operationName"`
 	Variables     map[string]any `json:"variables"`
-	Extensions    struct {
-		PersistedQuery json.RawMessage `json:"persistedQuery"`
-	} `json:"extensions"`
+	Extensions    extensions     `json:"extensions"`
+}
+
+type extensions struct {
+	PersistedQuery *persistedQuery `json:"persistedQuery"`
 }
 
 // maxEcho bounds what an error repeats of a body.
 const maxEcho = 1 << 10
 
-// Post answers a POST.
-func (s *Server) Post(ctx context.Context, contentType string, body []byte) Answer {
-	if kind, _, err := mime.ParseMediaType(contentType); err != nil || kind != "application/json" {
+// Values are what the query string of a request's URL says: all of a GET.
+type Values struct {
+	Query, OperationName string
+	// Variables and Extensions are JSON, or empty.
+	Variables, Extensions string
+}
+
+// params reads the values; an error names the one that is wrong.
+func (v *Values) params() (params, error) {
+	p := params{Query: v.Query, OperationName: v.OperationName}
+	if v.Variables != "" {
+		if err := decodeExact([]byte(v.Variables), &p.Variables); err != nil {
+			return p, fmt.Errorf("variables could not be decoded: %w", err)
+		}
+	}
+	if v.Extensions != "" {
+		if err := decodeExact([]byte(v.Extensions), &p.Extensions); err != nil {
+			return p, fmt.Errorf("extensions could not be decoded: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// Post answers a POST: of JSON, or of application/graphql, whose body is the query and
+// whose URL has the rest.
+func (s *Server) Post(ctx context.Context, contentType string, body []byte, url Values) Answer {
+	kind, _, _ := mime.ParseMediaType(contentType)
+	switch kind {
+	case "application/json", "application/graphql":
+	case "multipart/form-data":
+		return fail(http.StatusBadRequest, "", "transport not supported: nothing in the schema takes an Upload; send application/json")
+	default:
 		a := fail(http.StatusBadRequest, "", "transport not supported")
 		a.Plain = true
 		return a
@@ -40,23 +72,35 @@ func (s *Server) Post(ctx context.Context, contentType string, body []byte) Answ
 	if len(body) > MaxBody {
 		return fail(http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the request body has %d bytes; the limit is %d", len(body), MaxBody))
 	}
+	if kind == "application/graphql" {
+		url.Query = string(body)
+		return s.values(ctx, url, false)
+	}
 	var p params
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&p); err != nil {
+	if err := decodeBody(body, &p); err != nil {
 		return fail(http.StatusBadRequest, "", fmt.Sprintf("json request body could not be decoded: %v body:%s", err, body[:min(len(body), maxEcho)]))
 	}
 	return s.execute(ctx, &p, false)
 }
 
-// Get answers a GET; variables is JSON, or empty. It does not change anything: a link that
-// somebody follows must not.
-func (s *Server) Get(ctx context.Context, query, operationName, variables string) Answer {
-	p := params{Query: query, OperationName: operationName}
-	if variables != "" {
-		if err := json.Unmarshal([]byte(variables), &p.Variables); err != nil {
-			return fail(http.StatusBadRequest, "", fmt.Sprintf("variables could not be decoded: %v", err))
-		}
+// Get answers a GET. It does not change anything: a link that somebody follows must not.
+func (s *Server) Get(ctx context.Context, url Values) Answer { return s.values(ctx, url, true) }
+
+func (s *Server) values(ctx context.Context, v Values, readOnly bool) Answer {
+	p, err := v.params()
+	if err != nil {
+		return fail(http.StatusBadRequest, "", err.Error())
 	}
-	return s.execute(ctx, &p, true)
+	return s.execute(ctx, &p, readOnly)
+}
+
+var errBatch = errors.New("it is a list, and one request has one operation")
+
+func decodeBody(body []byte, p *params) error {
+	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
+		return errBatch
+	}
+	return decodeExact(body, p)
 }
 
 // fail is the answer to a request of which nothing was executed.

@@ -15,7 +15,7 @@ func TestRefusals(t *testing.T) {
 	r := newRig(t)
 	r.populate(3)
 	post := func(body string) Answer {
-		return r.s.Post(t.Context(), "application/json; charset=utf-8", []byte(body))
+		return r.s.Post(t.Context(), "application/json; charset=utf-8", []byte(body), Values{})
 	}
 	query := func(q string) Answer { return post(string(mustJSON(nil, map[string]any{"query": q}))) }
 	const invalid = `"extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}],"data":null}`
@@ -24,16 +24,27 @@ func TestRefusals(t *testing.T) {
 		status int
 		body   string
 	}{
-		"type":           {r.s.Post(t.Context(), "text/plain", nil), 400, `{"errors":[{"message":"transport not supported"}],"data":null}`},
-		"no type":        {r.s.Post(t.Context(), "", nil), 400, `{"errors":[{"message":"transport not supported"}],"data":null}`},
+		"type":           {r.s.Post(t.Context(), "text/plain", nil, Values{}), 400, `{"errors":[{"message":"transport not supported"}],"data":null}`},
+		"no type":        {r.s.Post(t.Context(), "", nil, Values{}), 400, `{"errors":[{"message":"transport not supported"}],"data":null}`},
 		"no body":        {post(""), 400, `{"errors":[{"message":"json request body could not be decoded: EOF body:"}],"data":null}`},
 		"half a body":    {post("{"), 400, `{"errors":[{"message":"json request body could not be decoded: unexpected EOF body:{"}],"data":null}`},
 		"large body":     {post(strings.Repeat(" ", MaxBody+1)), 413, `the request body has 1048577 bytes; the limit is 1048576`},
 		"variables":      {post(`{"query":"{apps{id}}","variables":[]}`), 400, "could not be decoded"},
-		"GET variables":  {r.s.Get(t.Context(), "{apps{id}}", "", "{"), 400, "variables could not be decoded"},
+		"GET variables":  {r.s.Get(t.Context(), Values{Query: "{apps{id}}", Variables: "{"}), 400, "variables could not be decoded"},
 		"no query":       {post(`{}`), 422, `{"errors":[{"message":"no operation provided",` + invalid},
 		"only comments":  {query("#"), 422, invalid},
-		"persisted":      {post(`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}`), 200, `{"errors":[{"message":"PersistedQueryNotSupported","extensions":{"code":"PERSISTED_QUERY_NOT_SUPPORTED"}}],"data":null}`},
+		"persisted":      {post(`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("a", 64) + `"}}}`), 200, `{"errors":[{"message":"PersistedQueryNotFound","extensions":{"code":"PERSISTED_QUERY_NOT_FOUND"}}],"data":null}`},
+		"APQ version":    {post(`{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"x"}}}`), 400, `unsupported APQ version: extensions.persistedQuery.version is 2`},
+		"short hash":     {post(`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}`), 400, `extensions.persistedQuery.sha256Hash must be`},
+		"long hash":      {post(`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("a", 65) + `"}}}`), 400, `extensions.persistedQuery.sha256Hash must be`},
+		"other hash":     {post(`{"query":"{__typename}","extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("a", 64) + `"}}}`), 400, `provided APQ hash does not match query`},
+		"extensions":     {post(`{"query":"{__typename}","extensions":[]}`), 400, `could not be decoded`},
+		"GET extensions": {r.s.Get(t.Context(), Values{Query: "{__typename}", Extensions: "7"}), 400, `extensions could not be decoded`},
+		"batch":          {post(" [{}]"), 400, `json request body could not be decoded: it is a list, and one request has one operation body: [{}]`},
+		"multipart":      {r.s.Post(t.Context(), "multipart/form-data; boundary=x", nil, Values{}), 400, `nothing in the schema takes an Upload`},
+		"graphql":        {r.s.Post(t.Context(), "application/graphql", []byte("query A{apps{id}} query B($n:String!){run(runID:$n){id}}"), Values{OperationName: "B", Variables: `{"n":"x"}`}), 200, `error parsing runID`},
+		"graphql, none":  {r.s.Post(t.Context(), "application/graphql; charset=utf-8", nil, Values{Query: "{__typename}"}), 422, "no operation provided"},
+		"a huge number":  {post(`{"query":"{__typename}","variables":{"a":[{"b":1e999}]}}`), 400, "the number 1e999 is out of range"},
 		"unknown field":  {query("{nope}"), 422, `{"errors":[{"message":"Cannot query field \"nope\" on type \"Query\".","locations":[{"line":1,"column":2}],` + invalid},
 		"end of text":    {query("{apps{"), 422, `{"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":7}],"extensions":{"code":"GRAPHQL_PARSE_FAILED"}}],"data":null}`},
 		"bad escape":     {query(`{app(id:"\q"){id}}`), 422, `"extensions":{"code":"GRAPHQL_PARSE_FAILED"}}],"data":null}`},
@@ -44,7 +55,7 @@ func TestRefusals(t *testing.T) {
 		"wrong variable": {post(`{"query":"query($r:Int!){runs(first:$r,orderBy:[],filter:{from:\"x\"}){totalCount}}","variables":{"r":"a"}}`), 422, `"message":"argument \"a\": incompatible type: string",`},
 		"no name":        {query("query A{__typename} query B{__typename}"), 422, `{"errors":[{"message":"operation  not found",` + invalid},
 		"other name":     {post(`{"query":"query A{__typename}","operationName":"C"}`), 422, `{"errors":[{"message":"operation C not found",` + invalid},
-		"GET mutation":   {r.s.Get(t.Context(), `mutation{deleteAppByName(name:"shop")}`, "", ""), 406, "GET requests only allow query operations"},
+		"GET mutation":   {r.s.Get(t.Context(), Values{Query: `mutation{deleteAppByName(name:"shop")}`}), 406, "GET requests only allow query operations"},
 		"subscription":   {query("subscription{apps{id}}"), 422, `"data":null}`},
 		"number as ID":   {query(`{eventV2(id:1){id}}`), 422, `1 must be a string`},
 		"bad ULID":       {query(`{eventV2(id:"x"){id}}`), 200, `{"errors":[{"message":"ulid: bad data size when unmarshaling","path":["eventV2"]}],"data":null}`},
@@ -136,7 +147,7 @@ func TestFailures(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	a := r.s.Post(ctx, "application/json", mustJSON(nil, map[string]any{"query": query}))
+	a := r.s.Post(ctx, "application/json", mustJSON(nil, map[string]any{"query": query}), Values{})
 	if a.Status != 503 || !strings.Contains(string(a.Body), "the request took longer than 15s and was given up") {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
