@@ -303,8 +303,9 @@ func AppendLifecycle(dst []byte, l *Lifecycle) []byte {
 	return e.b
 }
 
-// DecodeRun reads what AppendLifecycle wrote, as records of the run and function.
-// Byte slices and strings alias b, which must not change while they are used.
+// DecodeRun reads what AppendLifecycle wrote, as records of the run and function. A
+// record is valid during the call of visit only, but may be copied: its byte slices and
+// strings alias b, which must not change while they are used.
 func DecodeRun(b []byte, run ulid.ULID, fn ids.UUID, visit func(*Lifecycle) error) error {
 	return decodeLifecycles(b, Lifecycle{Run: run, Fn: fn}, visit)
 }
@@ -313,7 +314,7 @@ func DecodeRun(b []byte, run ulid.ULID, fn ids.UUID, visit func(*Lifecycle) erro
 const outboxVersion = 2
 
 // DecodeLifecycle reads one value of TableHistory: the records of one commit, in
-// order. Byte slices and strings alias b, which must not change while they are used.
+// order, as DecodeRun does.
 func DecodeLifecycle(b []byte, visit func(*Lifecycle) error) error {
 	if len(b) == 0 || b[0] != outboxVersion {
 		return errRecord
@@ -323,8 +324,9 @@ func DecodeLifecycle(b []byte, visit func(*Lifecycle) error) error {
 
 func decodeLifecycles(b []byte, prev Lifecycle, visit func(*Lifecycle) error) error {
 	d := decoder{b: b}
+	var l Lifecycle // one for all: there are many
 	for len(d.b) > 0 {
-		l := d.lifecycle(&prev)
+		l = d.lifecycle(&prev)
 		if d.err != nil {
 			break
 		}
