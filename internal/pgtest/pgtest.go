@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,15 +175,18 @@ func (s *Server) exec(sql string) error {
 }
 
 // Stop ends the server at once; its connections break. Stopped, it remains so.
-func (s *Server) Stop() {
+func (s *Server) Stop() { s.end(os.Interrupt) } // what PostgreSQL calls a fast shutdown
+
+// Crash is Stop without writing anything down: the next start recovers.
+func (s *Server) Crash() { s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(sig os.Signal) {
 	if s.cmd == nil {
 		return
 	}
 	cmd := s.cmd
 	s.cmd = nil
-	// Interrupt is what PostgreSQL calls a fast shutdown. Where there are no signals, the
-	// next start recovers.
-	if cmd.Process.Signal(os.Interrupt) != nil {
+	if cmd.Process.Signal(sig) != nil { // there are systems without signals
 		_ = cmd.Process.Kill()
 	}
 	ended := make(chan error, 1)

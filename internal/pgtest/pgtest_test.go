@@ -17,6 +17,10 @@ func TestOutage(t *testing.T) {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.Crash()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.exec("INSERT INTO t VALUES (1)"); err != nil {
 		t.Error(err)
 	}

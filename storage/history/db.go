@@ -15,6 +15,9 @@ type Config struct {
 	Path string
 	// PostgresURI is the PostgreSQL database to use instead.
 	PostgresURI string
+	// Late lets Open succeed while PostgreSQL is away: until it comes, everything answers
+	// ErrUnavailable.
+	Late bool
 	// MaxConns bounds the connections to PostgreSQL; MinConns are kept open. 0 is a default.
 	MaxConns, MinConns int
 	// MaxConnLifetime and MaxConnIdle end PostgreSQL connections; 0 is a default.
@@ -42,6 +45,7 @@ type DB struct {
 	functions functions
 	stats     stats
 	sync      func(context.Context) error
+	first     preparation
 
 	// storing is held by the one transaction that writes, and protects the following.
 	storing sync.Mutex
@@ -64,17 +68,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if db.now == nil {
 		db.now = func() int64 { return time.Now().UnixMilli() }
 	}
-	var err error
-	if cfg.Path != "" {
-		db.backend, err = openSQLite(ctx, cfg.Path)
-	} else {
-		db.backend, err = openPostgres(ctx, &cfg)
-	}
-	if err != nil {
+	if err := db.open(ctx, &cfg); err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
-	}
-	if err := db.checkVersion(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open history: %w", err), db.close())
 	}
 	return db, nil
 }
@@ -85,22 +80,6 @@ const (
 	schemaVersion = 1
 	cursorSchema  = "schema"
 )
-
-// checkVersion refuses a database of a newer program, and marks a new one.
-func (db *DB) checkVersion(ctx context.Context) error {
-	v, err := db.cursor(ctx, cursorSchema)
-	switch {
-	case err != nil:
-		return err
-	case v > schemaVersion:
-		return fmt.Errorf("the database was written by a newer version of this program: it has form %d, this one knows form %d", v, schemaVersion)
-	case v == schemaVersion:
-		return nil
-	}
-	return db.write(ctx, func(s *store) error {
-		return s.tx.setCursors(ctx, map[string]int64{cursorSchema: schemaVersion})
-	})
-}
 
 // Close ends all connections. Nothing may be under way.
 func (db *DB) Close() error {
