@@ -70,7 +70,10 @@ type comparer struct {
 	b *Bindings
 	// unordered says which arrays may be permuted.
 	unordered func(path string) bool
-	diffs     []string
+	// special compares values of a meaning of their own, unless it is nil; done is false
+	// for values that are compared as any others.
+	special func(path string, want, got any) (diff string, done bool)
+	diffs   []string
 }
 
 func (c *comparer) diff(path, format string, args ...any) {
@@ -80,6 +83,14 @@ func (c *comparer) diff(path, format string, args ...any) {
 }
 
 func (c *comparer) value(path string, want, got any) {
+	if c.special != nil {
+		if d, done := c.special(path, want, got); done {
+			if d != "" {
+				c.diff(path, "%s", d)
+			}
+			return
+		}
+	}
 	switch w := want.(type) {
 	case map[string]any:
 		g, ok := got.(map[string]any)
@@ -158,18 +169,69 @@ func (c *comparer) array(path string, want, got []any) {
 		}
 		return
 	}
+	c.permutation(path, want, got)
+}
+
+// maxTries bounds the search for a permutation.
+const maxTries = 5000
+
+// permutation compares arrays whose order means nothing. If no order makes them equal,
+// each element that has no equal is compared with the one that differs least of the rest.
+func (c *comparer) permutation(path string, want, got []any) {
+	tries := 0
+	if c.assign(path, want, got, &tries) {
+		return
+	}
 	left := append([]any(nil), got...)
+	var missing []any
 next:
 	for _, w := range want {
 		for i, g := range left {
-			probe := comparer{b: c.b, unordered: c.unordered}
-			if c.b.try(func() bool { probe.value(path, w, g); return probe.diffs == nil }) {
+			if c.b.try(func() bool { return c.probe(path, w, g) == nil }) {
 				left = append(left[:i], left[i+1:]...)
 				continue next
 			}
 		}
-		c.diff(path, "recorded %s, not among %s", show(w), show(got))
+		missing = append(missing, w)
 	}
+	for _, w := range missing {
+		closest, fewest := 0, maxDiffs+1
+		for i, g := range left {
+			c.b.try(func() bool {
+				if n := len(c.probe(path, w, g)); n < fewest {
+					closest, fewest = i, n
+				}
+				return false
+			})
+		}
+		c.value(path+"[]", w, left[closest])
+		left = append(left[:closest], left[closest+1:]...)
+	}
+}
+
+// assign gives each wanted element one of those that came. What it binds stays bound if
+// it succeeds; otherwise other orders are tried, since labels bind at their first sight.
+func (c *comparer) assign(path string, want, got []any, tries *int) bool {
+	if len(want) == 0 {
+		return true
+	}
+	for i, g := range got {
+		if *tries++; *tries > maxTries {
+			return false
+		}
+		rest := append(append([]any(nil), got[:i]...), got[i+1:]...)
+		if c.b.try(func() bool { return c.probe(path, want[0], g) == nil && c.assign(path, want[1:], rest, tries) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// probe returns how two values differ.
+func (c *comparer) probe(path string, want, got any) []string {
+	p := comparer{b: c.b, unordered: c.unordered, special: c.special}
+	p.value(path, want, got)
+	return p.diffs
 }
 
 // show prints a value for a message.
@@ -220,6 +282,9 @@ func permuted(c comparer, want, got any) bool {
 	return strict.diffs != nil
 }
 
+// idWidths is by how much ids and times may change the size of a text.
+const idWidths = 128
+
 // compareLarge compares what was recorded of a large body: its beginning, and its
 // hash where no placeholder changes it, else its size. Job ids may have other widths.
 func compareLarge(want *Body, got []byte, b *Bindings) []string {
@@ -237,7 +302,6 @@ func compareLarge(want *Body, got []byte, b *Bindings) []string {
 		}
 		return nil
 	}
-	const idWidths = 128
 	if d := len(got) - want.Bytes; d < -idWidths || d > idWidths {
 		return []string{fmt.Sprintf("body: recorded %d bytes, got %d", want.Bytes, len(got))}
 	}

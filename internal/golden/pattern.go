@@ -111,6 +111,9 @@ func (b *Bindings) bind(p *part, value string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := p.kind + "\x00" + value
+	if strings.HasPrefix(p.label, "internal-event") {
+		key = p.text // the id by which the reference knows it is not the one that it has
+	}
 	if other, ok := b.names[key]; ok && other != p.text {
 		return fmt.Errorf("recorded %s, but %s is %s", p.text, value, other)
 	}
@@ -130,8 +133,11 @@ func (b *Bindings) try(f func() bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, name := range b.journal[mark:] {
-		p := parse(name)[0]
-		delete(b.names, p.kind+"\x00"+b.values[name])
+		for key, named := range b.names {
+			if named == name {
+				delete(b.names, key)
+			}
+		}
 		delete(b.values, name)
 	}
 	b.journal = b.journal[:mark]

@@ -97,7 +97,11 @@ func TestCompareBody(t *testing.T) {
 		{"not recorded", `{"a":1}`, `{"a":1,"b":null}`, nil, "body.b: not recorded, got null"},
 		{"array order", `{"a":["x","y"]}`, `{"a":["y","x"]}`, nil, `body.a[0]: recorded "x", got "y"`},
 		{"array in any order", `{"a":["x","y"]}`, `{"a":["y","x"]}`, anyOrder, ""},
-		{"other elements in any order", `{"a":["x","y"]}`, `{"a":["y","z"]}`, anyOrder, `recorded "x", not among`},
+		{"other elements in any order", `{"a":["x","y"]}`, `{"a":["y","z"]}`, anyOrder, `body.a[]: recorded "x", got "z"`},
+		{
+			"labels in any order", `{"a":[{"g":"<HEX16:1>"},{"g":"<HEX16:2>"},{"g":"<HEX16:1>","n":1}]}`,
+			`{"a":[{"g":"2222222222222222"},{"g":"1111111111111111"},{"g":"1111111111111111","n":1}]}`, anyOrder, "",
+		},
 		{"array length", `{"a":[1]}`, `{"a":[1,2]}`, nil, "body.a: recorded 1 elements"},
 		{"null", `{"a":null}`, `{"a":{}}`, nil, "body.a: recorded null, got {}"},
 		{"object", `{"a":{}}`, `{"a":[]}`, nil, "body.a: recorded an object, got []"},

@@ -74,6 +74,7 @@ func (r *Replay) compareViews() []string {
 		return []string{"view: " + err.Error()}
 	}
 	c := &viewComparer{r: r, comparer: comparer{b: r.b, unordered: unorderedInViews}}
+	c.special = c.viewValue
 	for i := range v.Single {
 		c.run(&v.Single[i])
 	}
