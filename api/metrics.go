@@ -19,6 +19,9 @@ type Operations struct {
 	// NotReady is why load balancers should send requests elsewhere; empty if they need not.
 	// Everybody may read it.
 	NotReady func() string
+	// Trouble is what does not work although the server is ready, for /ready to tell; nil or
+	// empty if all works.
+	Trouble func() string
 }
 
 // Operate sets o up. It is called once, before Serve.
@@ -28,7 +31,7 @@ func (s *Server) Operate(o Operations) {
 		s.routes.handle(fasthttp.MethodGet, "/metrics", s.metrics(o.Metrics))
 	}
 	if o.NotReady != nil {
-		s.routes.replace(fasthttp.MethodGet, "/ready", s.readiness(o.NotReady))
+		s.routes.replace(fasthttp.MethodGet, "/ready", s.readiness(o.NotReady, o.Trouble))
 	}
 	if o.NoUI {
 		for _, method := range []string{
@@ -86,19 +89,22 @@ func direct(ctx *fasthttp.RequestCtx) bool {
 	return true
 }
 
-// readiness answers /ready: 200 and nothing, or 503 and the reason.
-func (s *Server) readiness(reason func() string) handler {
+// readiness answers /ready: 200 and nothing, or what does not work; or 503 and the reason.
+func (s *Server) readiness(reason, trouble func() string) handler {
 	return func(ctx *fasthttp.RequestCtx, _ params) {
-		why := reason()
-		if why == "" && s.draining.Load() {
-			why = "draining"
+		status, text := fasthttp.StatusServiceUnavailable, reason()
+		if text == "" && s.draining.Load() {
+			text = "draining"
 		}
-		if why == "" {
+		if text == "" && trouble != nil {
+			status, text = fasthttp.StatusOK, trouble()
+		}
+		if text == "" {
 			return
 		}
-		writeJSON(ctx, fasthttp.StatusServiceUnavailable, struct {
+		writeJSON(ctx, status, struct {
 			Status  int    `json:"status"`
 			Message string `json:"message"`
-		}{fasthttp.StatusServiceUnavailable, why})
+		}{status, text})
 	}
 }

@@ -61,17 +61,22 @@ func TestMetricsAreNotForEverybody(t *testing.T) {
 
 func TestReadiness(t *testing.T) {
 	t.Parallel()
-	why := ""
-	s := operated(t, "", Operations{NotReady: func() string { return why }})
+	why, trouble := "", ""
+	s := operated(t, "", Operations{NotReady: func() string { return why }, Trouble: func() string { return trouble }})
 	if res := call(s, "GET", "/ready", ""); res.StatusCode() != 200 || len(res.Body()) > 0 {
 		t.Errorf("ready: %d %q", res.StatusCode(), res.Body())
 	}
-	why = "the history database is away"
+	trouble = "reads answer 503"
 	res := call(s, "GET", "/ready", "")
+	if want := `{"status":200,"message":"reads answer 503"}` + "\n"; res.StatusCode() != 200 || string(res.Body()) != want {
+		t.Errorf("ready with trouble: %d %q", res.StatusCode(), res.Body())
+	}
+	why = "the history database is away"
+	res = call(s, "GET", "/ready", "")
 	if want := `{"status":503,"message":"the history database is away"}` + "\n"; res.StatusCode() != 503 || string(res.Body()) != want {
 		t.Errorf("not ready: %d %q", res.StatusCode(), res.Body())
 	}
-	why = ""
+	why, trouble = "", ""
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}

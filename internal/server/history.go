@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"ingot/internal/metrics"
 	"ingot/internal/otlp"
 	"ingot/storage/history"
-	"ingot/storage/inngestdb"
 )
 
 // maxOutboxBytes bounds the history that waits for the database: above it events are
@@ -31,7 +29,7 @@ const retainEvery = 10 * time.Minute
 
 // openHistory opens the read model and starts to feed it.
 func (s *Server) openHistory(ctx context.Context, cfg Config, catalog *engine.Catalog) error {
-	c := history.Config{Logger: s.log}
+	c := history.Config{Logger: s.log, Late: true}
 	own := false // a file that no reference server has ever had
 	switch d := cfg.Database; {
 	case d.PostgresURI != "":
@@ -60,34 +58,11 @@ func (s *Server) openHistory(ctx context.Context, cfg Config, catalog *engine.Ca
 	s.exportTraces(cfg, catalog)
 	s.consumer = history.Consume(countedDB{db, s.runs, s.traces}, s.engine, s.log)
 	db.SetSync(s.consumer.Sync)
-	s.watchHistory(s.consumer.Lag)
+	s.watchHistory(s.consumer.Lag, s.engine.OutboxBytes)
 	s.metrics.Register(s.historyMetrics)
 	if r := cfg.Retention; r != (config.Retention{DryRun: r.DryRun}) {
 		s.historyWork.Go(func() { s.retain(background, r) })
 	}
-	return nil
-}
-
-// adopt takes over what a reference server has left in the database: its apps and
-// functions now, its events and runs in the background.
-func (s *Server) adopt(ctx, background context.Context, c history.Config, catalog *engine.Catalog) error {
-	src, err := inngestdb.Open(c.Path, c.PostgresURI)
-	if err != nil {
-		return err //nolint:wrapcheck // says what it was
-	}
-	there, err := inngestdb.Present(ctx, src.DB, src.Dialect)
-	if err == nil && there {
-		err = inngestdb.ImportCatalog(ctx, src, catalog, s.log)
-	}
-	if err != nil || !there {
-		return errors.Join(err, src.DB.Close())
-	}
-	s.historyWork.Go(func() {
-		err := inngestdb.ImportHistory(background, src, s.history, s.log)
-		if err := errors.Join(err, src.DB.Close()); err != nil && background.Err() == nil {
-			s.log.Error("the history of the former server could not be taken over", "error", err)
-		}
-	})
 	return nil
 }
 

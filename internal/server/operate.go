@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"fmt"
-	"time"
 
 	"ingot/api"
 	"ingot/engine"
@@ -65,7 +63,7 @@ func (s *Server) openMetrics(cfg Config, catalog *engine.Catalog) {
 // first request.
 func (s *Server) operate(cfg Config) {
 	s.api.Operate(api.Operations{
-		FallbackKey: cfg.FallbackKey, NoUI: cfg.NoUI, Metrics: s.metrics.Append, NotReady: s.notReady,
+		FallbackKey: cfg.FallbackKey, NoUI: cfg.NoUI, Metrics: s.metrics.Append, NotReady: s.notReady, Trouble: s.hitch,
 	})
 }
 
@@ -116,36 +114,6 @@ func (s *Server) notReady() string {
 		}
 	}
 	return ""
-}
-
-// maxHistoryLag is how far the history may be behind before the server counts as not
-// ready. It is long: events are accepted and runs go on all the same, and what is missing
-// comes by itself when the database is back.
-const maxHistoryLag = 5 * time.Minute
-
-// watchHistory shows how far the history is behind: for how long there has been something
-// that the database does not have, and the error of the last try. It is called before
-// operate.
-func (s *Server) watchHistory(lag func() (time.Duration, error)) {
-	s.checks = append(s.checks, func() string {
-		behind, err := lag()
-		switch {
-		case behind < maxHistoryLag:
-			return ""
-		case err != nil:
-			return fmt.Sprintf("the history database has been away for %s; events and runs wait on disk", behind.Round(time.Second))
-		}
-		return fmt.Sprintf("the history database is %s behind", behind.Round(time.Second))
-	})
-	s.metrics.Register(func(p *metrics.Page) {
-		behind, err := lag()
-		p.Gauge("ingot_history_lag_seconds", "For how long there has been history that the database does not have", behind.Seconds())
-		away := 0.0
-		if err != nil {
-			away = 1
-		}
-		p.Gauge("ingot_history_away", "1 if the last try to write history failed", away)
-	})
 }
 
 // maxQueueDepth is where the reference ends.

@@ -73,20 +73,28 @@ func TestHistoryBehind(t *testing.T) {
 	s := &Server{}
 	var behind time.Duration
 	var failed error
-	s.watchHistory(func() (time.Duration, error) { return behind, failed })
+	var waiting int64
+	s.watchHistory(func() (time.Duration, error) { return behind, failed }, func() int64 { return waiting })
+	const minute = "the history database has been away for 1m0s: reads of history answer 503; events are accepted, runs go on, and their history waits on disk"
+	five := strings.Replace(minute, "1m", "5m", 1)
 	for _, c := range []struct {
-		behind time.Duration
-		err    error
-		want   string
+		behind        time.Duration
+		err           error
+		waiting       int64
+		want, trouble string
 	}{
-		{0, nil, ""},
-		{maxHistoryLag - 1, errors.New("away"), ""},
-		{maxHistoryLag, nil, "the history database is 5m0s behind"},
-		{maxHistoryLag, errors.New("dial postgres://u:secret@x"), "the history database has been away for 5m0s; events and runs wait on disk"},
+		{0, nil, 0, "", ""},
+		{time.Minute, errors.New("away"), 1, "", minute},
+		{time.Minute, errors.New("away"), maxOutboxBytes, "events are refused: 8589934592 bytes of history wait for the database", minute},
+		{maxHistoryLag, nil, 1, "the history database is 5m0s behind", ""},
+		{maxHistoryLag, errors.New("dial postgres://u:secret@x"), 1, "the history database has been away for 5m0s; events and runs wait on disk", five},
 	} {
-		behind, failed = c.behind, c.err
+		behind, failed, waiting = c.behind, c.err, c.waiting
 		if got := s.checks[0](); got != c.want {
 			t.Errorf("%v, %v: %q, want %q", c.behind, c.err, got, c.want)
+		}
+		if got := s.hitch(); got != c.trouble {
+			t.Errorf("%v, %v: %q, want %q", c.behind, c.err, got, c.trouble)
 		}
 	}
 	if got := string(s.metrics.Append(nil)); !strings.Contains(got, "\ningot_history_lag_seconds 300\n") || !strings.Contains(got, "\ningot_history_away 1\n") {

@@ -67,6 +67,7 @@ type Server struct {
 	metrics metrics.Registry
 	runs    *metrics.Runs
 	checks  []check
+	hitch   check // what does not work although the server is ready
 	grace   time.Duration
 	// draining is set when the server begins to stop.
 	draining atomic.Bool
