@@ -37,6 +37,7 @@ func (s *Server) adopt(ctx, background context.Context, c history.Config, catalo
 	if !late && (err != nil || !there) {
 		return errors.Join(err, src.DB.Close())
 	}
+	s.adopting.Store(late)
 	if late {
 		s.log.Warn("whether the history database has apps and functions of a former server is seen when it answers; " +
 			"until then events start no runs of functions that have not registered here")
@@ -65,6 +66,7 @@ func (s *Server) adoptCatalog(ctx context.Context, src inngestdb.Source, catalog
 func (s *Server) adoptHistory(ctx context.Context, src inngestdb.Source, catalog *engine.Catalog, late bool) error {
 	if late {
 		there, err := s.adoptLate(ctx, src, catalog)
+		s.adopting.Store(false)
 		if err != nil || !there {
 			return err
 		}

@@ -92,6 +92,9 @@ func TestStartsWithoutItsDatabase(t *testing.T) {
 	eventually(t, base+"/dev", "shop-pay")
 	eventually(t, base+"/v1/events", `"n":1`)
 	eventually(t, base+"/metrics", "\ningot_history_away 0\n")
+	for s.adopting.Load() { // a moment longer than the catalog takes
+		time.Sleep(time.Millisecond)
+	}
 	if status, body := request(t, http.MethodGet, base+"/ready", ""); status != http.StatusOK || body != "" {
 		t.Errorf("ready: %d %s", status, body)
 	}

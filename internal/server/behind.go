@@ -31,7 +31,10 @@ func (s *Server) watchHistory(lag func() (time.Duration, error), waiting func() 
 	})
 	s.hitch = func() string {
 		behind, err := lag()
-		if err == nil {
+		switch {
+		case err == nil && s.adopting.Load():
+			return "apps and functions of a former server, if the history database has some, are not taken over yet"
+		case err == nil:
 			return ""
 		}
 		return fmt.Sprintf("the history database has been away for %s: reads of history answer 503; events are accepted, runs go on, and their history waits on disk",

@@ -63,6 +63,8 @@ type Server struct {
 	// historyWork is what works on the history besides, until stopHistory.
 	historyWork sync.WaitGroup
 	stopHistory context.CancelFunc
+	// adopting says that a database that is away may have apps of a former server.
+	adopting atomic.Bool
 
 	metrics metrics.Registry
 	runs    *metrics.Runs
