@@ -84,7 +84,7 @@ func (s *runSet) defersOf(ctx context.Context, run ulid.ULID) ([]*deferNode, err
 				return nil, err
 			}
 			list := []*deferNode{}
-			for _, d := range trace.Defers(t, trace.Env{Started: firstOf(started, &children)}) {
+			for _, d := range trace.Defers(t, trace.Env{Started: s.req.children(started, &children)}) {
 				list = append(list, &deferNode{req: s.req, d: d})
 			}
 			out[run.ID] = list
@@ -100,15 +100,15 @@ func (s *runSet) defersOf(ctx context.Context, run ulid.ULID) ([]*deferNode, err
 	return all[run], err
 }
 
-// firstOf finds the run that an event started, and collects it.
-func firstOf(started map[ulid.ULID][]history.Run, found *[]history.Run) func(ulid.ULID) (trace.Child, bool) {
-	return func(event ulid.ULID) (trace.Child, bool) {
-		runs := started[event]
-		if len(runs) == 0 {
+// children finds the run of a function that an event started, and collects it.
+func (r *request) children(started map[ulid.ULID][]history.Run, found *[]history.Run) func(ulid.ULID, string) (trace.Child, bool) {
+	return func(event ulid.ULID, function string) (trace.Child, bool) {
+		run := r.child(started[event], function)
+		if run == nil {
 			return trace.Child{}, false
 		}
-		*found = append(*found, runs[0])
-		return trace.Child{Run: runs[0].ID, EndedAt: runs[0].EndedAt}, true
+		*found = append(*found, *run)
+		return trace.Child{Run: run.ID, EndedAt: run.EndedAt}, true
 	}
 }
 

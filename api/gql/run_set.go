@@ -233,7 +233,7 @@ func sentBy(t *history.Trace) (events []ulid.ULID) {
 			events = append(events, l.Child)
 		}
 	}
-	trace.Defers(t, trace.Env{Started: func(event ulid.ULID) (trace.Child, bool) {
+	trace.Defers(t, trace.Env{Started: func(event ulid.ULID, _ string) (trace.Child, bool) {
 		events = append(events, event)
 		return trace.Child{}, false
 	}})
@@ -245,12 +245,24 @@ func (s *runSet) env(ctx context.Context, run *history.Run) (trace.Env, error) {
 	started, err := s.startedBy(ctx)
 	return trace.Env{
 		Function: s.req.catalog().ByID[run.Function], Now: s.req.now.UnixMilli(),
-		Started: func(event ulid.ULID) (trace.Child, bool) {
-			runs := started[event]
-			if len(runs) == 0 {
+		Started: func(event ulid.ULID, function string) (trace.Child, bool) {
+			child := s.req.child(started[event], function)
+			if child == nil {
 				return trace.Child{}, false
 			}
-			return trace.Child{Run: runs[0].ID, EndedAt: runs[0].EndedAt}, true
+			return trace.Child{Run: child.ID, EndedAt: child.EndedAt}, true
 		},
 	}, err
+}
+
+// child is the run of a function, by its slug, among those that one event started; nil if
+// there is none. A function that is not registered any more is taken to be the first's.
+func (r *request) child(runs []history.Run, slug string) *history.Run {
+	f := r.catalog().BySlug[slug]
+	for i := range runs {
+		if f == nil || runs[i].Function == f.ID {
+			return &runs[i]
+		}
+	}
+	return nil
 }

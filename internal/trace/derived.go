@@ -40,7 +40,7 @@ func Defers(t *history.Trace, env Env) []Defer {
 	}
 	for i := range out {
 		if d := &out[i]; d.Status == "SCHEDULED" && env.Started != nil {
-			child, _ := env.Started(deferEvent(t.Run.ID, d.HashedID))
+			child, _ := env.Started(deferEvent(t.Run.ID, d.HashedID), d.Slug)
 			d.Run = child.Run
 		}
 	}

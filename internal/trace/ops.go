@@ -41,7 +41,7 @@ func (s *story) invoked(st *step, info *InvokeInfo) {
 	if s.env.Started == nil || st.end != nil && st.end.Kind == engine.StepTimedOut {
 		return
 	}
-	child, ok := s.env.Started(st.begin.Child)
+	child, ok := s.env.Started(st.begin.Child, st.begin.Target)
 	if !ok {
 		return
 	}

@@ -53,7 +53,7 @@ func newTape(maxAttempts int) *tape {
 		Function: &function.Function{
 			ID: p.run.Function, AppID: ids.UUIDv5([]byte("app")), Slug: "app-fn", Name: "fn", URL: "http://app/api/inngest?fnId=app-fn", MaxAttempts: maxAttempts,
 		},
-		Started: func(ev ulid.ULID) (Child, bool) { c, ok := p.children[ev]; return c, ok },
+		Started: func(ev ulid.ULID, _ string) (Child, bool) { c, ok := p.children[ev]; return c, ok },
 		Event:   func(ev ulid.ULID) json.RawMessage { return p.events[ev] },
 	}
 	p.events[testEvent] = json.RawMessage(`{"data":{},"id":"e1","name":"t/a","ts":1}`)

@@ -21,8 +21,9 @@ type Env struct {
 	Function *function.Function
 	// Event returns an event's raw JSON; nil if there is none.
 	Event func(id ulid.ULID) json.RawMessage
-	// Started returns the run that an event started: an invocation's or a defer's.
-	Started func(event ulid.ULID) (Child, bool)
+	// Started returns the run of a function, as it was named, that an event started: an
+	// invocation's or a defer's. Others may listen to such events too.
+	Started func(event ulid.ULID, function string) (Child, bool)
 	// Now is the time of the reading in unix ms.
 	Now int64
 }
