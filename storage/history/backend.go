@@ -93,6 +93,11 @@ type tx interface {
 	// deleteEvents deletes events with their skips.
 	deleteEvents(ctx context.Context, rows []eventRow) error
 
+	// park adds a lot, setGone replaces what has left it, unpark deletes it.
+	park(ctx context.Context, no, at int64, data, gone []byte) error
+	setGone(ctx context.Context, no int64, gone []byte) error
+	unpark(ctx context.Context, no int64) error
+
 	commit(ctx context.Context) error
 	rollback()
 }

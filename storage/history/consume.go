@@ -31,7 +31,7 @@ const (
 	// syncEvery bounds how often readers can make it store.
 	syncEvery = 20 * time.Millisecond
 	// batchBytes bounds what one store takes from the log and the outboxes.
-	batchBytes = 8 << 20
+	batchBytes = 2 << 20
 	// retryMax bounds the pause after a failed store, which begins at retryMin.
 	retryMin, retryMax = 100 * time.Millisecond, 5 * time.Second
 	// syncWait bounds Sync.
@@ -69,6 +69,8 @@ type Consumer struct {
 	// unsure says that a store has failed in a way that may have stored its batch all the
 	// same: the connection may have broken after the commit.
 	unsure bool
+	// parked says that runs may be parked, since when nobody has asked for more.
+	parked bool
 
 	mu      sync.Mutex
 	waiting []chan error
@@ -155,14 +157,16 @@ func (c *Consumer) run(ctx context.Context) {
 	defer timer.Stop()
 	last := time.Time{}
 	retry := retryMin
-	for more := true; ctx.Err() == nil; {
+	c.parked = true // the process before may have left some
+	for more, idle := true, false; ctx.Err() == nil; {
 		if !more {
-			if !c.await(ctx, timer, last) {
+			var ok bool
+			if idle, ok = c.await(ctx, timer, last); !ok {
 				return
 			}
 		}
 		var err error
-		if more, err = c.move(ctx); err != nil {
+		if more, err = c.move(ctx, !idle); err != nil {
 			c.log.Error("history cannot be stored; runs go on, and it is tried again", "error", err, "in", retry)
 			more = true // there is something
 			if !pause(ctx, timer, retry) {
@@ -219,16 +223,24 @@ func pause(ctx context.Context, timer *time.Timer, d time.Duration) bool {
 	}
 }
 
-// await waits until there is something to store and it is time to.
-func (c *Consumer) await(ctx context.Context, timer *time.Timer, last time.Time) bool {
+// await waits until there is something to store and it is time to; idle says that there
+// has been nothing for as long as runs may be parked.
+func (c *Consumer) await(ctx context.Context, timer *time.Timer, last time.Time) (idle, ok bool) {
 	urgent := false
+	var over <-chan time.Time
+	if c.parked {
+		timer.Reset(parkFor)
+		over = timer.C
+	}
 	select {
 	case <-c.urgent:
 		urgent = true
 	case <-c.grown:
 	case <-c.src.OutboxGrown():
+	case <-over:
+		return true, true
 	case <-ctx.Done():
-		return false
+		return false, false
 	}
 	c.mu.Lock()
 	if c.behind.IsZero() {
@@ -239,13 +251,13 @@ func (c *Consumer) await(ctx context.Context, timer *time.Timer, last time.Time)
 		timer.Reset(time.Until(last.Add(storeEvery)))
 		select {
 		case <-timer.C:
-			return true
+			return false, true
 		case <-c.urgent:
 		case <-ctx.Done():
-			return false
+			return false, false
 		}
 	}
-	return pause(ctx, timer, time.Until(last.Add(syncEvery)))
+	return false, pause(ctx, timer, time.Until(last.Add(syncEvery)))
 }
 
 // watchLog marks grown whenever the log has entries that are not stored.
@@ -269,21 +281,25 @@ func (c *Consumer) watchLog(ctx context.Context) {
 	}
 }
 
-// move stores one batch; more says that it did not take all that there was.
-func (c *Consumer) move(ctx context.Context) (more bool, err error) {
+// move stores one batch; more says that it did not take all that there was. Runs may be
+// parked if nobody waits.
+func (c *Consumer) move(ctx context.Context, park bool) (more bool, err error) {
 	c.mu.Lock()
 	waiting := c.waiting
 	c.waiting = nil
 	c.mu.Unlock()
+	park = park && len(waiting) == 0
 	if c.unsure {
 		err = c.locate(ctx)
 	}
 	if err == nil {
 		more, err = c.gather()
 	}
-	if err == nil && !c.batch.empty() {
+	if err == nil && (!c.batch.empty() || c.parked && !park) {
+		c.batch.Park = park
 		err = c.db.Store(ctx, &c.batch)
 		c.unsure = err != nil
+		c.parked = c.parked && err != nil || park
 	}
 	if err != nil {
 		c.fail(err)
@@ -370,7 +386,7 @@ func (c *Consumer) gather() (more bool, err error) {
 // take decodes one value of an outbox, of which it keeps a copy until the next batch.
 func (c *Consumer) take(value []byte) error {
 	if cap(c.buffer)-len(c.buffer) < len(value) {
-		c.buffer = make([]byte, 0, max(1<<20, len(value))) // records keep the old one
+		c.buffer = make([]byte, 0, max(batchBytes, len(value))) // records keep the old one
 	}
 	n := len(c.buffer)
 	c.buffer = append(c.buffer, value...)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ingot/engine"
@@ -109,6 +110,7 @@ type fakeDB struct {
 	events  map[ulid.ULID]int
 	logNext uint64
 	outbox  map[int]uint64
+	parks   []bool // Batch.Park of each store
 	fail    func() (before, after error)
 }
 
@@ -141,6 +143,7 @@ func (d *fakeDB) Store(_ context.Context, b *Batch) error {
 			return before
 		}
 	}
+	d.parks = append(d.parks, b.Park)
 	for _, r := range b.Records {
 		d.runs[r.Run]++
 	}
@@ -251,4 +254,45 @@ func TestConsumeFailures(t *testing.T) {
 	}
 	d.check(t, s)
 	c.Close(t.Context())
+}
+
+// TestConsumeParks: runs may be parked until somebody reads, or nothing has happened for a
+// while. What an earlier process may have parked is the same.
+func TestConsumeParks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newFakeSource(t), newFakeDB()
+		expect := func(when string, want ...bool) {
+			t.Helper()
+			synctest.Wait()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if !slices.Equal(d.parks, want) {
+				t.Errorf("%s: stores with %v, want %v", when, d.parks, want)
+			}
+			d.parks = nil
+		}
+		c := Consume(d, s, slog.New(slog.DiscardHandler))
+		expect("nothing")
+		time.Sleep(parkFor)
+		expect("after the start", false)
+		time.Sleep(10 * parkFor)
+		expect("still nothing")
+		s.add(0)
+		time.Sleep(2 * storeEvery)
+		expect("a record", true)
+		time.Sleep(parkFor)
+		expect("idle", false)
+		s.add(1)
+		time.Sleep(2 * storeEvery)
+		expect("another", true)
+		for range 2 {
+			if err := c.Sync(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		expect("readers", false)
+		c.Close(t.Context())
+		expect("closed")
+	})
 }

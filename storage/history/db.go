@@ -51,6 +51,7 @@ type DB struct {
 	storing sync.Mutex
 	fold    *fold
 	names   map[string]int64 // of events, as far as known
+	parked  parked
 }
 
 // maxNames bounds the names of events that are kept in memory.
@@ -61,7 +62,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if (cfg.Path == "") == (cfg.PostgresURI == "") {
 		return nil, errors.New("open history: either a path or a PostgreSQL URI has to be given")
 	}
-	db := &DB{log: cfg.Logger, now: cfg.Now, fold: newFold(), names: map[string]int64{}}
+	db := &DB{log: cfg.Logger, now: cfg.Now, names: map[string]int64{}}
+	db.fold = newFold(&db.parked)
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -77,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // schemaVersion is the form of the tables and of what is in them. It is raised when
 // programs from before cannot read it.
 const (
-	schemaVersion = 1
+	schemaVersion = 2
 	cursorSchema  = "schema"
 )
 
@@ -113,6 +115,7 @@ func (db *DB) learnNames(found map[string]int64) {
 // forget drops what may have been rolled back.
 func (db *DB) forget() {
 	db.functions.forget()
+	db.parked.forget()
 	clear(db.names)
 }
 

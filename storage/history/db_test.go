@@ -277,7 +277,7 @@ func TestNewerVersion(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Path: filepath.Join(t.TempDir(), "history.db")}
 	db := openTest(t, cfg)
-	execute(t, db, "UPDATE ingot_cursors SET value = 2 WHERE name = 'schema'")
+	execute(t, db, "UPDATE ingot_cursors SET value = 1000 WHERE name = 'schema'")
 	if other, err := Open(t.Context(), cfg); err == nil {
 		t.Error("it is opened", other.Close())
 	}

@@ -24,6 +24,9 @@ type Batch struct {
 	LogNext uint64
 	// OutboxNext is the same for outboxes, by partition.
 	OutboxNext map[int]uint64
+	// Park allows runs that have not ended to have no row yet: readers do not see them.
+	// Without it every run has one, also those that earlier batches parked.
+	Park bool
 }
 
 // fold is a batch by row: what all its records say of a run together. It is used again
@@ -40,6 +43,12 @@ type fold struct {
 	pending              []pendingRun
 	scratch              []byte
 	arena                arena
+	// parked is where runs of earlier batches may be, lot where this one's go.
+	parked *parked
+	lot    *lot
+	// parking is the memory of lot's data until it is included.
+	parking []byte
+	slab    slab // what was parked
 }
 
 // foldedEvent is the row of an event before its name has a number.
@@ -58,23 +67,26 @@ type foldedRun struct {
 	scheduled      *engine.Lifecycle
 	status         Status
 	started, ended int64
+	parked         bool // until now
+	due            bool // it has to get a row
 }
 
-func newFold() *fold { return &fold{byID: map[ulid.ULID]int32{}} }
+func newFold(p *parked) *fold { return &fold{byID: map[ulid.ULID]int32{}, parked: p} }
 
-// read takes a batch. The error is about events that cannot be read and are left out.
+// read takes a batch, and what was parked of its runs. The error is about events that
+// cannot be read and are left out.
 func (f *fold) read(b *Batch) error {
 	var faults error
-	f.records, f.next, f.runs, f.events = b.Records, f.next[:0], f.runs[:0], f.events[:0]
-	f.skips, f.pending = f.skips[:0], f.pending[:0]
+	f.records, f.next, f.runs, f.events = f.records[:0], f.next[:0], f.runs[:0], f.events[:0]
+	f.skips, f.pending, f.lot = f.skips[:0], f.pending[:0], &lot{data: f.parking[:0]}
 	clear(f.byID)
 	f.arena.reset()
+	f.slab.reset()
 	for _, rec := range b.Events {
 		faults = cmp.Or(faults, f.event(rec, false))
 	}
 	at := int32(-1) // the run of the record before
-	for i, l := range b.Records {
-		f.next = append(f.next, -1)
+	for _, l := range b.Records {
 		switch l.Kind {
 		case engine.EventSkipped, engine.EventPending:
 			f.skips = append(f.skips, l)
@@ -82,13 +94,24 @@ func (f *fold) read(b *Batch) error {
 			faults = cmp.Or(faults, f.event(l.Payload, true))
 		default:
 			if at < 0 || f.runs[at].id != l.Run {
-				at = f.run(l)
+				at = f.run(l.Run)
 			}
-			f.add(&f.runs[at], int32(i), l)
+			f.add(&f.runs[at], f.push(l), l)
 		}
 	}
-	f.sort()
 	return faults
+}
+
+// push adds a record that has no run yet.
+func (f *fold) push(l *engine.Lifecycle) int32 {
+	f.records, f.next = append(f.records, l), append(f.next, -1)
+	return int32(len(f.records) - 1)
+}
+
+// done lets go of the batch.
+func (f *fold) done() {
+	clear(f.records)
+	f.records = f.records[:0]
 }
 
 func (f *fold) event(rec []byte, internal bool) error {
@@ -105,13 +128,14 @@ func (f *fold) event(rec []byte, internal bool) error {
 	return nil
 }
 
-// run returns the index of the record's run in runs.
-func (f *fold) run(l *engine.Lifecycle) int32 {
-	i, ok := f.byID[l.Run]
+// run returns the index of a run in runs.
+func (f *fold) run(id ulid.ULID) int32 {
+	i, ok := f.byID[id]
 	if !ok {
 		i = int32(len(f.runs))
-		f.byID[l.Run] = i
-		f.runs = append(f.runs, foldedRun{key: keyOf(l.Run), first: -1, last: -1})
+		f.byID[id] = i
+		f.runs = append(f.runs, foldedRun{key: keyOf(id), first: -1, last: -1})
+		f.take(&f.runs[i])
 	}
 	return i
 }
@@ -161,11 +185,17 @@ func later(old, status Status) Status {
 
 // frame packs the records of a run. The result is valid until the next batch.
 func (f *fold) frame(r *foldedRun) []byte {
+	records := f.encode(r)
+	return f.arena.add(frameRoom(len(records)), func(dst []byte) []byte { return appendFrame(dst, records) })
+}
+
+// encode returns the records of a run. The result is valid until the next call.
+func (f *fold) encode(r *foldedRun) []byte {
 	f.scratch = f.scratch[:0]
 	for i := r.first; i >= 0; i = f.next[i] {
 		f.scratch = engine.AppendLifecycle(f.scratch, f.records[i])
 	}
-	return f.arena.add(frameRoom(len(f.scratch)), func(dst []byte) []byte { return appendFrame(dst, f.scratch) })
+	return f.scratch
 }
 
 // sort finds the order of the tables.

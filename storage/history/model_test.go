@@ -31,6 +31,7 @@ type model struct {
 	skips   map[skipID]Skip
 	logNext uint64
 	outbox  map[int]uint64
+	parked  int // runs, after each batch
 }
 
 type modelRun struct {
@@ -270,6 +271,26 @@ func openTest(t *testing.T, cfg Config) *DB {
 	return db
 }
 
+// store stores a random batch, which may park runs that begin about when the model does.
+func (m *model) store(db *DB) error {
+	b := m.batch()
+	b.Park = !m.pick(3)
+	now := m.begin
+	if m.pick(6) { // lots are old
+		now += parkFor.Milliseconds()
+	}
+	db.now = func() int64 { return now }
+	err := db.Store(m.t.Context(), b)
+	if !b.Park && len(db.parked.runs) > 0 {
+		m.t.Errorf("%d runs are parked", len(db.parked.runs))
+	}
+	m.parked += len(db.parked.runs)
+	if m.pick(4) {
+		db.parked.forget() // as if the server had been started again
+	}
+	return err
+}
+
 // TestModel compares every query with a model, over random batches.
 func TestModel(t *testing.T) {
 	t.Parallel()
@@ -283,15 +304,21 @@ func TestModel(t *testing.T) {
 				}
 			}
 			for i := range 32 {
-				if err := db.Store(t.Context(), m.batch()); err != nil {
+				if err := m.store(db); err != nil {
 					t.Fatalf("seed %d, batch %d: %v", seed, i, err)
 				}
 				if i%8 == 7 {
+					if err := db.Unpark(t.Context()); err != nil {
+						t.Fatal(err)
+					}
 					m.check(db)
 				}
 				if t.Failed() {
 					t.Fatalf("seed %d, batch %d", seed, i)
 				}
+			}
+			if m.parked < 20 {
+				t.Errorf("%d runs were parked: the test shows nothing", m.parked)
 			}
 		}
 	})

@@ -306,3 +306,15 @@ func (t *postgresTx) addCounts(ctx context.Context, deltas map[countKey]int64) e
 		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
 		ON CONFLICT (kind, bucket, key) DO UPDATE SET n = ingot_counts.n + excluded.n`, kind, bucket, key, n)
 }
+
+func (t *postgresTx) park(ctx context.Context, no, at int64, data, gone []byte) error {
+	return t.exec(ctx, "INSERT INTO ingot_parked (no, at, data, gone) VALUES ($1, $2, $3, $4)", no, at, data, gone)
+}
+
+func (t *postgresTx) setGone(ctx context.Context, no int64, gone []byte) error {
+	return t.exec(ctx, "UPDATE ingot_parked SET gone = $2 WHERE no = $1", no, gone)
+}
+
+func (t *postgresTx) unpark(ctx context.Context, no int64) error {
+	return t.exec(ctx, "DELETE FROM ingot_parked WHERE no = $1", no)
+}

@@ -51,7 +51,10 @@ type retention struct {
 // Ended by ctx, it reports what it has done and goes on from there the next time.
 func (db *DB) Retain(ctx context.Context, p Policy, dryRun bool) (Report, error) {
 	r := &retention{db: db, policy: &p, now: db.now()}
-	var err error
+	err := db.Unpark(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	if r.eventsBefore, err = r.eventsEnd(ctx); err != nil {
 		return Report{}, err
 	}
@@ -112,6 +115,11 @@ func (r *retention) someRuns(ctx context.Context, before int64, excess int, dryR
 	db := r.db
 	db.storing.Lock()
 	defer db.storing.Unlock()
+	if !dryRun { // what is parked may need the events
+		if err := db.unpark(ctx); err != nil {
+			return 0, err
+		}
+	}
 	q := &RunQuery{Field: ByEnded, Ascending: true, Limit: retainBatch}
 	if excess > 0 {
 		q.Limit = min(q.Limit, excess)

@@ -72,6 +72,9 @@ func (r *retention) someEvents(ctx context.Context, from int64) (next int64, err
 	db := r.db
 	db.storing.Lock()
 	defer db.storing.Unlock()
+	if err := db.unpark(ctx); err != nil { // what is parked may need the events
+		return 0, err
+	}
 	var keys []key
 	next = r.eventsBefore
 	err = db.query(ctx, "SELECT e.no, e.id FROM ingot_events e WHERE e.no >= $1 AND e.no < $2 ORDER BY e.no LIMIT $3",

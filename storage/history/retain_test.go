@@ -59,7 +59,7 @@ func TestRetain(t *testing.T) {
 	opened(t, func(t *testing.T, db *DB) {
 		m := newModel(t, 7)
 		for range 30 {
-			if err := db.Store(t.Context(), m.batch()); err != nil {
+			if err := m.store(db); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -21,6 +21,8 @@ var schema = []string{
 		no {int} PRIMARY KEY, id {blob} NOT NULL, name {int} NOT NULL, received {int} NOT NULL, ts {int} NOT NULL,
 		external {text}, v {text}, data {blob}, "user" {blob})`,
 	`CREATE INDEX IF NOT EXISTS ingot_events_name ON ingot_events (name{no})`,
+	`CREATE TABLE IF NOT EXISTS ingot_parked (
+		no {int} PRIMARY KEY, at {int} NOT NULL, data {blob} NOT NULL, gone {blob} NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS ingot_batch_events (
 		event {blob} NOT NULL, run {int} NOT NULL, PRIMARY KEY (event, run)){clustered}`,
 	`CREATE TABLE IF NOT EXISTS ingot_skips (

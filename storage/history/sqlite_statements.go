@@ -22,6 +22,9 @@ const (
 	stAddChunk
 	stChunks
 	stDeleteChunks
+	stPark
+	stSetGone
+	stUnpark
 	stAddBatchEvent
 	stPutSkip
 	stDeletePending
@@ -55,6 +58,9 @@ var statements = [...]string{
 	stAddChunk:      "INSERT OR REPLACE INTO ingot_chunks (run, seq, data) VALUES (?, ?, ?)",
 	stChunks:        "SELECT data FROM ingot_chunks WHERE run = ? ORDER BY seq",
 	stDeleteChunks:  "DELETE FROM ingot_chunks WHERE run = ?",
+	stPark:          "INSERT INTO ingot_parked (no, at, data, gone) VALUES (?, ?, ?, ?)",
+	stSetGone:       "UPDATE ingot_parked SET gone = ?2 WHERE no = ?1",
+	stUnpark:        "DELETE FROM ingot_parked WHERE no = ?",
 	stAddBatchEvent: "INSERT OR IGNORE INTO ingot_batch_events (event, run) VALUES (?, ?)",
 	stPutSkip:       "INSERT OR REPLACE INTO ingot_skips (event, fn, reason, at, pending) VALUES (?, ?, ?, ?, ?)",
 	stDeletePending: "DELETE FROM ingot_skips WHERE event = ? AND fn = ? AND pending = 1",

@@ -16,28 +16,58 @@ import (
 func (db *DB) Store(ctx context.Context, b *Batch) error {
 	db.storing.Lock()
 	defer db.storing.Unlock()
+	if err := db.store(ctx, b); err != nil || b.Park {
+		return err
+	}
+	return db.unpark(ctx)
+}
+
+// store adds a batch, with some of what is parked if the batch has to leave no run parked.
+func (db *DB) store(ctx context.Context, b *Batch) error {
 	begun := time.Now()
 	f := db.fold
-	if err := f.read(b); err != nil {
-		db.log.Error("events cannot be read", "error", err)
-	}
+	defer f.done()
 	err := db.write(ctx, func(s *store) error {
+		if err := f.read(b); err != nil {
+			db.log.Error("events cannot be read", "error", err)
+		}
+		f.unpark(db.now(), !b.Park)
+		f.sort()
 		if err := s.events(ctx, f); err != nil {
 			return err
 		}
 		if err := s.skips(ctx, f.skips); err != nil { // before the runs that end the wait
 			return err
 		}
-		if err := s.runs(ctx, f, false); err != nil {
+		if err := s.runs(ctx, f, runsOf{park: b.Park && db.parked.bytes < maxParked}); err != nil {
+			return err
+		}
+		if err := s.parkLots(ctx, f.lot); err != nil {
 			return err
 		}
 		return s.tx.setCursors(ctx, cursorRows(b))
 	})
-	f.records = nil
 	if err == nil {
-		db.stats.stored(len(f.runs), len(f.events), time.Since(begun))
+		db.stats.stored(len(f.pending), len(f.events), time.Since(begun))
 	}
 	return err
+}
+
+// Unpark gives a row to every run that has none.
+func (db *DB) Unpark(ctx context.Context) error {
+	db.storing.Lock()
+	defer db.storing.Unlock()
+	return db.unpark(ctx)
+}
+
+// unpark gives a row to every run that has none, for those who hold storing.
+func (db *DB) unpark(ctx context.Context) error {
+	for !db.parked.loaded || len(db.parked.lots) > 0 {
+		if err := db.store(ctx, &Batch{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Append implements Reader.Append.
@@ -54,11 +84,17 @@ func (db *DB) Append(ctx context.Context, records ...engine.Lifecycle) error {
 	db.storing.Lock()
 	defer db.storing.Unlock()
 	f := db.fold
-	if err := f.read(b); err != nil { // there are none
-		return err
-	}
-	defer func() { f.records = nil }()
-	return db.write(ctx, func(s *store) error { return s.runs(ctx, f, true) })
+	defer f.done()
+	return db.write(ctx, func(s *store) error {
+		if err := f.read(b); err != nil { // there are no events
+			return err
+		}
+		f.sort()
+		if err := s.runs(ctx, f, runsOf{onlyKnown: true}); err != nil {
+			return err
+		}
+		return s.parkLots(ctx, f.lot)
+	})
 }
 
 // Cursors returns how far the database is: the first number of the event log, and the
@@ -127,6 +163,9 @@ func (db *DB) write(ctx context.Context, f func(*store) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := db.loadFunctions(ctx); err != nil {
+		return err
+	}
+	if err := db.parked.load(ctx, db); err != nil {
 		return err
 	}
 	tx, err := db.begin(ctx)

@@ -24,12 +24,18 @@ type pendingRun struct {
 	frame  []byte
 }
 
-// runs adds the batch's runs. With onlyKnown, what is about runs that do not exist is dropped.
-func (s *store) runs(ctx context.Context, f *fold, onlyKnown bool) error {
+// runsOf says what is done with a batch's runs.
+type runsOf struct {
+	onlyKnown bool // what is about runs that do not exist is dropped
+	park      bool // those that have not ended may be parked
+}
+
+// runs adds the batch's runs.
+func (s *store) runs(ctx context.Context, f *fold, of runsOf) error {
 	if len(f.runs) == 0 {
 		return nil
 	}
-	old, err := s.findOld(ctx, f, onlyKnown)
+	old, err := s.findOld(ctx, f, of.onlyKnown)
 	if err != nil {
 		return err
 	}
@@ -39,8 +45,16 @@ func (s *store) runs(ctx context.Context, f *fold, onlyKnown bool) error {
 	f.pending = slices.Grow(f.pending, len(f.runs)) // pointers into it stay valid
 	for _, i := range f.runOrder {
 		row := old[i]
-		if row == nil && onlyKnown {
+		if row == nil && of.onlyKnown && !f.runs[i].parked {
 			continue
+		}
+		if row == nil && of.park && s.parks(&f.runs[i]) {
+			if ok, err := s.park(ctx, f, &f.runs[i]); err != nil || ok {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		f.pending = append(f.pending, pendingRun{old: row})
 		p := &f.pending[len(f.pending)-1]
@@ -107,8 +121,10 @@ func (s *store) prepare(ctx context.Context, f *fold, p *pendingRun, r *foldedRu
 	}
 	if l := r.scheduled; l != nil {
 		p.schedule(l)
-		if err := s.settle(ctx, p.fn, l.Events); err != nil {
-			return err
+		if !r.parked { // else it is
+			if err := s.settle(ctx, p.fn, l.Events); err != nil {
+				return err
+			}
 		}
 	}
 	p.class = classOf(p.fn.no, status, p.flags&engine.FlagDeferred != 0)

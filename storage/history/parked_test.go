@@ -1,0 +1,141 @@
+package history
+
+import (
+	"context"
+	"encoding/binary"
+	"path/filepath"
+	"testing"
+
+	"ingot/engine"
+	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// parkedRuns is how many runs an open database has parked, and how many lots.
+func parkedRuns(db *DB) (runs, lots int) {
+	db.storing.Lock()
+	defer db.storing.Unlock()
+	return len(db.parked.runs), len(db.parked.lots)
+}
+
+func countRuns(t *testing.T, db *DB) int {
+	t.Helper()
+	n, err := db.CountRuns(t.Context(), &RunQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestPark: runs that are queued get their row when they end, or a batch asks for it, also
+// one of the next process, and never two.
+func TestPark(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	open := func() *DB {
+		return openTest(t, Config{Path: path, Now: func() int64 { return someMS + 1000 }})
+	}
+	db := open()
+	const n = unparkAtOnce + 3000
+	runs := make([]ulid.ULID, n)
+	b := &Batch{Park: true}
+	for i := range runs {
+		runs[i] = ids.Derive(someMS, binary.BigEndian.AppendUint32(nil, uint32(i))) // as the engine does
+		b.Records = append(b.Records, scheduled(runs[i], ids.UUID{1}, ids.New(someMS)))
+	}
+	old := ids.New(someMS - parkFor.Milliseconds())
+	big := scheduled(ids.New(someMS), ids.UUID{1}, ids.New(someMS))
+	big.Name = string(make([]byte, maxParkedRun))
+	b.Records = append(b.Records, scheduled(old, ids.UUID{1}, ids.New(someMS)), big)
+	put := func(b *Batch) {
+		t.Helper()
+		if err := db.Store(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(when string, rows, parked, lots int) {
+		t.Helper()
+		p, l := parkedRuns(db)
+		if got := countRuns(t, db); got != rows || p != parked || l != lots {
+			t.Errorf("%s: %d rows, want %d; %d runs are parked, want %d; %d lots, want %d", when, got, rows, p, parked, l, lots)
+		}
+	}
+	put(b)
+	expect("parked", 2, n, 1)
+	put(&Batch{Park: true, Records: []*engine.Lifecycle{
+		{Kind: engine.RunCompleted, At: someMS + 5, Run: runs[0]}, {Kind: engine.RunStarted, At: someMS + 5, Run: runs[1]},
+	}})
+	expect("one has ended, one goes on", 3, n-1, 2)
+
+	db = open()
+	put(&Batch{Park: true, Records: []*engine.Lifecycle{{Kind: engine.RunFailed, At: someMS + 6, Run: runs[2]}}})
+	expect("opened again", 4, n-2, 2)
+	if err := db.Append(t.Context(), engine.Lifecycle{Kind: engine.StepMetadata, At: someMS + 7, Run: runs[3]}); err != nil {
+		t.Fatal(err)
+	}
+	expect("one has metadata", 5, n-3, 2)
+	put(&Batch{})
+	expect("a reader", n+2, 0, 0)
+	traces, err := db.Traces(t.Context(), runs[:4])
+	if err != nil || len(traces) != 4 {
+		t.Fatalf("%d traces, %v", len(traces), err)
+	}
+	for _, tr := range traces {
+		if len(tr.Records) != 2 || tr.Records[0].Kind != engine.RunScheduled || len(tr.Run.Events) != 1 {
+			t.Errorf("run %s is %+v with %d records", tr.Run.ID, tr.Run, len(tr.Records))
+		}
+	}
+}
+
+// TestParkFails: what a transaction that failed has done with lots did not happen.
+func TestParkFails(t *testing.T) {
+	t.Parallel()
+	opened(t, func(t *testing.T, db *DB) {
+		db.now = func() int64 { return someMS }
+		a, b := ids.New(someMS), ids.New(someMS)
+		if err := db.Store(t.Context(), &Batch{Park: true, Records: []*engine.Lifecycle{scheduled(a, ids.UUID{1}), scheduled(b, ids.UUID{1})}}); err != nil {
+			t.Fatal(err)
+		}
+		end := &Batch{Park: true, LogNext: 9, Records: []*engine.Lifecycle{{Kind: engine.RunCompleted, At: someMS + 1, Run: a}}}
+		execute(t, db, "ALTER TABLE ingot_counts RENAME TO ingot_elsewhere")
+		for range 2 {
+			if err := db.Store(t.Context(), end); err == nil {
+				t.Error("a batch is stored without its counts")
+			}
+		}
+		execute(t, db, "ALTER TABLE ingot_elsewhere RENAME TO ingot_counts")
+		if n := countRuns(t, db); n != 0 {
+			t.Errorf("%d rows", n)
+		}
+		if err := db.Store(t.Context(), end); err != nil {
+			t.Fatal(err)
+		}
+		if runs, lots := parkedRuns(db); countRuns(t, db) != 1 || runs != 1 || lots != 1 {
+			t.Errorf("%d rows, %d runs are parked in %d lots", countRuns(t, db), runs, lots)
+		}
+	})
+}
+
+// TestParkDamaged: a lot that cannot be read is left out, and the rest goes on.
+func TestParkDamaged(t *testing.T) {
+	t.Parallel()
+	opened(t, func(t *testing.T, db *DB) {
+		db.now = func() int64 { return someMS }
+		var last ulid.ULID
+		for range 2 {
+			last = ids.New(someMS)
+			if err := db.Store(t.Context(), &Batch{Park: true, Records: []*engine.Lifecycle{scheduled(last, ids.UUID{1})}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		execute(t, db, "UPDATE ingot_parked SET at = at, data = gone WHERE no = 1")
+		db.parked.forget()
+		if err := db.Unpark(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Run(t.Context(), last); err != nil || countRuns(t, db) != 1 {
+			t.Errorf("%d rows, %v", countRuns(t, db), err)
+		}
+	})
+}
