@@ -66,7 +66,7 @@ func (h *opHandler) invoke(op *Op) {
 		CorrelationID: r.id.String() + "." + op.ID,
 		Expire:        due,
 		FnID:          opts.FunctionID,
-		GroupID:       ids.UUIDv5(id[:]).String(),
+		GroupID:       h.historyGroup(op).String(),
 		Name:          op.label(),
 		SpanRef:       newSpanRef(r.id, op.ID, true),
 		Trace:         newTraceCarrier(r, op.ID, h.now),
@@ -99,6 +99,15 @@ func (h *opHandler) invoke(op *Op) {
 	h.addJob(r, job{kind: jobInvoke, state: jobTimed, due: max(due, h.now), step: op.ID, name: op.label(), race: op.Race})
 	h.record(&Lifecycle{Kind: StepInvoking, Target: opts.FunctionID, Due: max(due, h.now), Child: id}, op)
 	h.publish(ev)
+}
+
+// historyGroup is the group of an operation in the run's history: its call's, unless
+// that brought several.
+func (h *opHandler) historyGroup(op *Op) ids.UUID {
+	if len(h.res.Ops) > 1 {
+		return ids.StepGroup(h.r.id, op.ID)
+	}
+	return ids.CallGroup(h.r.id, h.jobID)
 }
 
 // publish sends an internal event to everything that it concerns.

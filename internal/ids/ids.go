@@ -149,3 +149,17 @@ func Derive(ms int64, parts ...[]byte) ulid.ULID {
 	binary.BigEndian.PutUint16(u[6:], uint16(b.Sum64()))
 	return u
 }
+
+// CallGroup is what the attempts of a run's job (queue item) have in common in its
+// history: the group id of its items.
+func CallGroup(run ulid.ULID, job uint32) UUID {
+	var b [20]byte
+	copy(b[:], run[:])
+	binary.BigEndian.PutUint32(b[16:], job)
+	return UUIDv5(b[:])
+}
+
+// StepGroup is the group id of what a step began beside others, and so has a group of its own.
+func StepGroup(run ulid.ULID, step string) UUID {
+	return UUIDv5(append(run[:], "own:"+step...))
+}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"ingot/engine"
+	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -96,7 +97,7 @@ func (s *story) waitGroup(st *step) string {
 	if st.by != nil && width(st.by) < 2 {
 		return st.by.job.group
 	}
-	return groupOfStep(s.t.Run.ID, "own:"+st.id)
+	return ids.StepGroup(s.t.Run.ID, st.id).String()
 }
 
 // stepEnded tells of the end of what was waited for, and of the call that follows.

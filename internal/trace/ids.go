@@ -35,12 +35,7 @@ func derivedSpan(run ulid.ULID, part string) string {
 }
 
 // groupOf is the id of what the attempts of a job have in common.
-func groupOf(run ulid.ULID, job uint32) string {
-	var b [20]byte
-	copy(b[:], run[:])
-	binary.BigEndian.PutUint32(b[16:], job)
-	return ids.UUIDv5(b[:]).String()
-}
+func groupOf(run ulid.ULID, job uint32) string { return ids.CallGroup(run, job).String() }
 
 // groupOfStep is groupOf for a job whose number is not known: the one that a step leads to.
 func groupOfStep(run ulid.ULID, step string) string {
