@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"ingot/engine"
@@ -16,10 +15,10 @@ import (
 // checkHistory compares the read model of a server that has been stopped with what the
 // app saw, run by run: that it ended, by which event it began, and each step once with
 // the memo that the app was called with.
-func (w *witness) checkHistory(t *testing.T, dir string) {
+func (w *witness) checkHistory(t *testing.T, where history.Config) {
 	t.Helper()
 	ctx := context.Background()
-	db, err := history.Open(ctx, history.Config{Path: filepath.Join(dir, "history.db")})
+	db, err := history.Open(ctx, where)
 	if err != nil {
 		t.Fatal(err)
 	}

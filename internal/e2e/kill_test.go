@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"ingot/internal/e2e/rawapp"
+	"ingot/storage/history"
 )
 
 // killRounds is how often the server is killed; INGOT_KILL_ROUNDS changes it.
@@ -88,7 +90,7 @@ func TestKill(t *testing.T) {
 	if err := p.Stop(); err != nil {
 		t.Errorf("SIGTERM: %v", err)
 	}
-	w.checkHistory(t, dir)
+	w.checkHistory(t, history.Config{Path: filepath.Join(dir, "history.db")})
 	before := w.calls.Load()
 	p = start(0)
 	time.Sleep(time.Second)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,7 +58,7 @@ func (s *Server) openHistory(ctx context.Context, cfg Config, catalog *engine.Ca
 	}
 	s.exportTraces(cfg, catalog)
 	s.consumer = history.Consume(countedDB{db, s.runs, s.traces}, s.engine, s.log)
-	db.SetSync(s.consumer.Sync)
+	db.SetSync(s.syncHistory)
 	s.watchHistory(s.consumer.Lag, s.engine.OutboxBytes)
 	s.metrics.Register(s.historyMetrics)
 	if r := cfg.Retention; r != (config.Retention{DryRun: r.DryRun}) {
@@ -92,6 +93,16 @@ func (s *Server) exportTraces(cfg Config, catalog *engine.Catalog) {
 		return
 	}
 	s.metrics.Register(s.traces.Metrics)
+}
+
+// syncHistory is the consumer's Sync. Whatever it is that keeps history from being stored,
+// a full disk too, what is read would be the past.
+func (s *Server) syncHistory(ctx context.Context) error {
+	err := s.consumer.Sync(ctx)
+	if err == nil || ctx.Err() != nil || errors.Is(err, history.ErrUnavailable) {
+		return err //nolint:wrapcheck // says what it was
+	}
+	return fmt.Errorf("%w: %w", history.ErrUnavailable, err)
 }
 
 // retain deletes old history until ctx ends.

@@ -60,7 +60,16 @@ func FreePort() (int, error) {
 
 // StartProcess runs `bin dev` on port with more flags and returns when it answers.
 func StartProcess(bin string, port int, flags ...string) (*Process, error) {
-	args := append([]string{"dev", "--host", "127.0.0.1", "--port", strconv.Itoa(port), "--no-discovery", "--no-poll"}, flags...)
+	return startProcess(bin, port, append([]string{"dev", "--no-discovery", "--no-poll"}, flags...))
+}
+
+// StartProduction is StartProcess for `bin start`, with the keys of this package.
+func StartProduction(bin string, port int, flags ...string) (*Process, error) {
+	return startProcess(bin, port, append([]string{"start", "--signing-key", SigningKey, "--event-key", eventKey}, flags...))
+}
+
+func startProcess(bin string, port int, args []string) (*Process, error) {
+	args = append(args, "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 	p := &Process{URL: "http://127.0.0.1:" + strconv.Itoa(port), cmd: exec.Command(bin, args...), done: make(chan struct{})}
 	p.cmd.Stderr = &p.log
 	p.cmd.Stdout = &p.log

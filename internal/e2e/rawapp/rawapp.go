@@ -22,6 +22,13 @@ import (
 // SDK is the identity that the app shows.
 const SDK = "go:v0.15.1"
 
+// SigningKey is that of servers in production mode, which the app shows; eventKey is the
+// one that events are sent with.
+const (
+	SigningKey = "0123456789abcdef0123456789abcdef"
+	eventKey   = "test"
+)
+
 // Function is one function to register, with its trigger.
 type Function struct {
 	ID      string
@@ -135,7 +142,7 @@ func (a *App) Register(ctx context.Context, server string, fns ...Function) erro
 
 // Send posts events (an array or one object) and returns once they are acknowledged.
 func Send(ctx context.Context, server string, events []byte) error {
-	return post(ctx, server+"/e/test", events)
+	return post(ctx, server+"/e/"+eventKey, events)
 }
 
 var client = &fasthttp.Client{
@@ -153,6 +160,7 @@ func post(ctx context.Context, url string, body []byte) error {
 	req.Header.SetMethod(fasthttp.MethodPost)
 	req.Header.SetContentType("application/json")
 	req.Header.Set("X-Inngest-SDK", SDK)
+	req.Header.Set("Authorization", "Bearer "+SigningKey)
 	req.SetBodyRaw(body)
 	deadline, ok := ctx.Deadline()
 	if !ok {
