@@ -188,13 +188,19 @@ func (p *partition) result(res *Result) {
 	case res.Error != "":
 		p.attemptFailed(r, j, res)
 	case res.Ops != nil:
-		p.outbox.add(p.callEnded(r, j, res))
+		l := p.callEnded(r, j, res)
+		for i := range res.Ops {
+			if res.Ops[i].Code == OpRunComplete {
+				l.Flags = FlagOutput
+			}
+		}
+		p.outbox.add(l)
 		p.ops(r, j.id, res)
 	default:
 		l := p.callEnded(r, j, res)
 		l.Flags = FlagOutput
 		p.outbox.add(l)
-		p.finish(r, RunCompleted, res.Output, nil)
+		p.end(r, &Lifecycle{Kind: RunCompleted, Flags: textFlag(res)}, res.Output, nil)
 	}
 }
 
@@ -204,13 +210,24 @@ func (p *partition) attemptFailed(r *run, j *job, res *Result) {
 	l.Name = res.Error
 	if !res.NoRetry && j.attempt+1 < p.maxAttempts(r) {
 		p.retry(r, j, res.RetryAt)
-		l.Due, l.Payload = j.due, attemptError(res).json()
+		l.Due, l.Payload, l.Flags = j.due, res.Output, textFlag(res)
+		if len(l.Payload) == 0 {
+			l.Payload = attemptError(res).json()
+		}
 		p.outbox.add(l)
 		return
 	}
 	l.Flags = FlagOutput
 	p.outbox.add(l)
-	p.finish(r, RunFailed, res.Output, attemptError(res))
+	p.end(r, &Lifecycle{Kind: RunFailed, Flags: textFlag(res)}, res.Output, attemptError(res))
+}
+
+// textFlag marks an output that was no JSON.
+func textFlag(res *Result) LifecycleFlags {
+	if res.Text {
+		return FlagText
+	}
+	return 0
 }
 
 // callEnded is what history keeps of an answer.

@@ -19,8 +19,9 @@ const (
 	// RunStarted is the run's first call.
 	RunStarted LifecycleKind = 2
 	// RunCompleted, RunFailed and RunCancelled end a run: Payload is the raw JSON output,
-	// or what the failed answer brought, or the error object; empty if there is none. Child of a
-	// cancellation is the event that caused it, Expr its condition.
+	// or what the failed answer brought, or the error object; empty if there is none. FlagText
+	// says that it is a JSON string because it was text. Child of a cancellation is the event
+	// that caused it, Expr its condition.
 	RunCompleted LifecycleKind = 3
 	RunFailed    LifecycleKind = 4
 	RunCancelled LifecycleKind = 5
@@ -55,7 +56,7 @@ const (
 	CallStarted LifecycleKind = 18
 	// CallEnded: its answer. Started (unix ms) and Duration (ns) are the exchange's,
 	// Status and Header the response's, Size the bytes of its body. Name is the error of a failed
-	// attempt, Payload the error object; Due is the next attempt if there is one.
+	// attempt; if there is a next one, Due is when, and Payload as that of RunFailed.
 	// FlagOutput says that the answer was the function's result or final error, which the end of
 	// the run has; Count is the number of ops that it carried. A second one for the same Job
 	// and Attempt amends the first.
@@ -83,6 +84,7 @@ const (
 	FlagOutput                                // CallEnded
 	FlagCheckpoint                            // StepCompleted
 	FlagCached                                // reserved
+	FlagText                                  // RunCompleted, RunFailed, CallEnded: the payload was text and no JSON
 )
 
 // Reasons why an event starts no run, or none yet.

@@ -124,6 +124,10 @@ type newRun struct {
 // begin creates a run, unless its singleton's lock is held. The id is new: a log
 // entry is applied once (its cursor), and an id of a sender is checked by duplicate.
 func (p *partition) begin(fn *function.Function, s *newRun) {
+	if reason, ok := p.condemned(blame{run: s.id}); ok {
+		p.buryEvents(fn.ID, s.source, s.events, reason)
+		return
+	}
 	var lock *flow
 	if !s.batch { // the two exclude each other
 		lock = p.lock(fn, s.events[0])
@@ -133,7 +137,7 @@ func (p *partition) begin(fn *function.Function, s *newRun) {
 		switch {
 		case holder == nil: // cannot be: a run gives its lock back
 		case fn.Singleton.Mode == function.SingletonCancel:
-			p.finish(holder, RunCancelled, nil, nil)
+			p.end(holder, &Lifecycle{Kind: RunCancelled, Child: s.source}, nil, nil)
 		default:
 			p.skip(fn, s.source, SkipSingleton)
 			p.refuseInvokers(s.correlations, "invoked function is a singleton that is running already")

@@ -198,6 +198,8 @@ type Result struct {
 	// NoRetry is the SDK's no-retry determination (spec 01 §8.6). With ops it marks
 	// a contained StepError.
 	NoRetry bool
+	// Text says that Output is a JSON string because the body was text and no JSON.
+	Text bool
 	// RetryAt is the unix ms of a Retry-After header, clamped; 0 if none.
 	RetryAt int64
 	// RequestVersion is the SDK's x-inngest-req-version; 0 if absent.

@@ -99,7 +99,7 @@ func (r *Response) outcome(now time.Time) engine.Result {
 	if !success && len(r.SDK) == 0 {
 		res.Output = foreignOutput(r.Status, string(r.ContentType), r.Body)
 	} else {
-		res.Output = decodeResult(r.Body)
+		res.Output, res.Text = decodeResult(r.Body)
 	}
 	switch {
 	case res.NoRetry:
@@ -116,23 +116,24 @@ func (r *Response) outcome(now time.Time) engine.Result {
 
 // decodeResult reads a result's body (spec 01 §8.4): JSON as it is, an object
 // inside of a JSON string as that object, anything else as text, nothing as nil.
-func decodeResult(body []byte) []byte {
+// isText says that it is no JSON.
+func decodeResult(body []byte) (output []byte, isText bool) {
 	if len(body) == 0 {
-		return nil
+		return nil, false
 	}
 	v, err := jcs.Append(make([]byte, 0, len(body)), body)
 	if err != nil {
-		return jcs.AppendBytes(nil, body)
+		return jcs.AppendBytes(nil, body), true
 	}
 	if !isString(v) {
-		return v
+		return v, false
 	}
 	if inner := bytes.TrimSpace([]byte(text(v))); isObject(inner) {
 		if obj, err := jcs.Append(nil, inner); err == nil {
-			return obj
+			return obj, false
 		}
 	}
-	return v
+	return v, false
 }
 
 // unwrapStream replaces the response by the one inside of a streaming envelope
