@@ -143,6 +143,7 @@ func (p *partition) leaveRun(r *run) {
 // block lets a lane wait at a gate.
 func (p *partition) block(l *lane, g *gate) {
 	l.state, l.blocked = laneBlocked, g
+	l.q.held[g.kind]++
 	l.keepLeases(1)
 	g.waiting = append(g.waiting, l)
 	p.spareLane(l)
@@ -186,6 +187,7 @@ func (l *lane) keepLeases(n int) {
 func (l *lane) leaveGate() {
 	if l.blocked != nil {
 		l.keepLeases(-1)
+		l.q.held[l.blocked.kind]--
 		l.blocked = nil
 	}
 }

@@ -80,6 +80,12 @@ func (c *pending) correlate(fn *function.Function, ev *routedEvent) {
 	}
 }
 
+// hold sets what a key has collected; nil is nothing.
+func (p *partition) hold(f *flow, c *pending) {
+	p.queue(f.fn).held[f.kind] += b2n(c != nil) - b2n(f.pending != nil)
+	f.pending = c
+}
+
 // batched reports whether the function collects the event into a batch: one for
 // which the condition is false, or cannot be evaluated, starts a run of its own.
 func (p *partition) batched(fn *function.Function, ev *routedEvent) bool {
@@ -101,7 +107,7 @@ func (p *partition) collect(fn *function.Function, ev *routedEvent) {
 	c := f.pending
 	if c == nil {
 		c = &pending{due: p.now + b.Timeout.Milliseconds()}
-		f.pending = c
+		p.hold(f, c)
 	}
 	c.add(fn, ev)
 	c.events = append(c.events, ev.json)
@@ -125,7 +131,7 @@ func (p *partition) debounce(fn *function.Function, ev *routedEvent) {
 		if d.Timeout > 0 {
 			c.deadline = p.now + d.Timeout.Milliseconds()
 		}
-		f.pending = c
+		p.hold(f, c)
 	case ev.TS < c.ts:
 		c.correlate(fn, ev)
 		p.change(f)
@@ -199,7 +205,7 @@ func (p *partition) startPending(f *flow) {
 	c := f.pending
 	p.disarm(f)
 	events, sources := p.pendingEvents(f)
-	f.pending = nil
+	p.hold(f, nil)
 	p.change(f)
 	fn := p.snapshot.ByID[f.fn]
 	if fn == nil || len(events) == 0 {

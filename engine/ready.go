@@ -128,6 +128,9 @@ type fnQueue struct {
 	turning bool
 	// paused and draining are what an operator has set.
 	paused, draining bool
+	// held counts what features hold up: lanes that wait at gates of the kind, keys whose
+	// events a debounce or batch collects.
+	held [flowConcurrency + 1]int
 	// backlog counts runs that are ready or being called.
 	backlog *atomic.Int64
 

@@ -90,15 +90,16 @@ func (p *partition) recoverQueues() {
 	}
 }
 
-// recoverFlows learns which keys have a state, and asks for a look at those that rates
-// have left.
+// recoverFlows learns which keys have a state, counts those with pending events, and asks
+// for a look at those that rates have left.
 func (p *partition) recoverFlows() {
-	p.check(p.store.Scan(TableFlow, nil, nil, func(k, _ []byte) bool {
+	p.check(p.store.Scan(TableFlow, nil, nil, func(k, v []byte) bool {
 		p.sweepAt = 1
 		if len(k) == len(flowID{}) {
 			p.noteFlow(flowID(k), true)
 		}
-		return p.known != nil
+		p.recoverHeld(v)
+		return true
 	}))
 }
 

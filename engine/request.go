@@ -30,6 +30,7 @@ const (
 	reqReplay
 	reqListDead
 	reqActOnDead
+	reqLoads
 )
 
 type request struct {
@@ -103,6 +104,8 @@ func (p *partition) request(req *request) {
 		p.listDead(req)
 	case reqActOnDead:
 		p.actOnDead(req)
+	case reqLoads:
+		p.answer(req, p.loads(), nil)
 	}
 }
 

@@ -66,6 +66,23 @@ func (n *SimNode) Redrive(d *DeadLetter, discard bool) func() error {
 	return func() error { _, err := req.result(); return err }
 }
 
+// Loads asks all partitions for their loads.
+func (n *SimNode) Loads() func() []FunctionLoad {
+	var all []*request
+	for i := range n.e.workers {
+		all = append(all, &request{kind: reqLoads})
+		n.ask(i, all[i])
+	}
+	return func() (out []FunctionLoad) {
+		for _, req := range all {
+			if v, err := req.result(); err == nil {
+				out = append(out, v.([]FunctionLoad)...)
+			}
+		}
+		return out
+	}
+}
+
 // BoundDead bounds the list of dead letters of each partition.
 func (n *SimNode) BoundDead(most int) { n.e.set.maxDead = most }
 
