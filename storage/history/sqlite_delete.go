@@ -56,28 +56,16 @@ func (s *sqlite) pragma(name string) (int64, error) {
 
 func (t *sqliteTx) deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error {
 	for _, i := range []int{stDeleteRun, stDeleteChunks} {
-		err := t.each(ctx, i, func(st *lite.Stmt, do func() error) error {
-			for i := range rows {
-				st.Int(1, rows[i].no)
-				if err := do(); err != nil {
-					return err
-				}
-			}
-			return nil
+		err := t.each(ctx, i, len(rows), func(st *lite.Stmt, i int) {
+			st.Int(1, rows[i].no)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return t.each(ctx, stDeleteLink, func(st *lite.Stmt, do func() error) error {
-		for i := range links {
-			st.Blob(1, links[i].event[:])
-			st.Int(2, links[i].run)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stDeleteLink, len(links), func(st *lite.Stmt, i int) {
+		st.Blob(1, links[i].event[:])
+		st.Int(2, links[i].run)
 	})
 }
 
@@ -96,25 +84,13 @@ func (t *sqliteTx) unneeded(ctx context.Context, keys []key) ([]eventRow, error)
 }
 
 func (t *sqliteTx) deleteEvents(ctx context.Context, rows []eventRow) error {
-	err := t.each(ctx, stDeleteEvent, func(st *lite.Stmt, do func() error) error {
-		for i := range rows {
-			st.Int(1, rows[i].no)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	err := t.each(ctx, stDeleteEvent, len(rows), func(st *lite.Stmt, i int) {
+		st.Int(1, rows[i].no)
 	})
 	if err != nil {
 		return err
 	}
-	return t.each(ctx, stDeleteSkips, func(st *lite.Stmt, do func() error) error {
-		for i := range rows {
-			st.Blob(1, rows[i].id[:])
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stDeleteSkips, len(rows), func(st *lite.Stmt, i int) {
+		st.Blob(1, rows[i].id[:])
 	})
 }

@@ -84,30 +84,46 @@ func (t *sqliteTx) undo() error {
 }
 
 func (t *sqliteTx) setCursors(ctx context.Context, cursors map[string]int64) error {
-	return t.each(ctx, stSetCursor, func(st *lite.Stmt, do func() error) error {
-		for name, v := range cursors {
+	for name, v := range cursors {
+		err := t.one(ctx, stSetCursor, func(st *lite.Stmt) {
 			st.Text(1, []byte(name))
 			st.Int(2, v)
-			if err := do(); err != nil {
-				return err
-			}
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
-// each lets f execute a statement as often as it likes.
-func (t *sqliteTx) each(ctx context.Context, i int, f func(st *lite.Stmt, do func() error) error) error {
+// each executes a statement n times; set binds the parameters of execution k.
+func (t *sqliteTx) each(ctx context.Context, i, n int, set func(st *lite.Stmt, k int)) error {
+	_, err := t.insert(ctx, i, n, set)
+	return err
+}
+
+// one executes a statement once.
+func (t *sqliteTx) one(ctx context.Context, i int, set func(st *lite.Stmt)) error {
+	return t.each(ctx, i, 1, func(st *lite.Stmt, _ int) { set(st) })
+}
+
+// insert is each for new rows. It returns the numbers of executions that changed nothing:
+// there was such a row.
+func (t *sqliteTx) insert(ctx context.Context, i, n int, set func(st *lite.Stmt, k int)) (clashes []int, err error) {
 	st, err := t.stmt(i)
 	if err != nil {
-		return sqliteFault(ctx, err)
+		return nil, sqliteFault(ctx, err)
 	}
-	return f(st, func() error {
+	for k := range n {
+		set(st, k)
 		if err := st.Run(); err != nil {
-			return sqliteFault(ctx, err)
+			return nil, sqliteFault(ctx, err)
 		}
-		return nil
-	})
+		if t.writer.Changes() == 0 {
+			clashes = append(clashes, k)
+		}
+	}
+	return clashes, nil
 }
 
 // first executes a statement that gives at most one row.
@@ -143,10 +159,9 @@ func (t *sqliteTx) function(ctx context.Context, id ids.UUID) (functionRow, erro
 }
 
 func (t *sqliteTx) setStates(ctx context.Context, fn, states int64) error {
-	return t.each(ctx, stSetStates, func(st *lite.Stmt, do func() error) error {
+	return t.one(ctx, stSetStates, func(st *lite.Stmt) {
 		st.Int(1, states)
 		st.Int(2, fn)
-		return do()
 	})
 }
 
@@ -172,52 +187,35 @@ func (t *sqliteTx) names(ctx context.Context, names []string) (map[string]int64,
 }
 
 func (t *sqliteTx) insertEvents(ctx context.Context, rows []*eventRow) (clashes []int, err error) {
-	err = t.each(ctx, stAddEvent, func(st *lite.Stmt, do func() error) error {
-		for i, r := range rows {
-			st.Int(1, r.no)
-			st.Blob(2, r.id[:])
-			st.Int(3, r.name)
-			st.Int(4, r.received)
-			st.Int(5, r.ts)
-			st.Text(6, r.external)
-			st.Text(7, r.v)
-			st.Blob(8, r.data)
-			st.Blob(9, r.user)
-			if err := do(); err != nil {
-				return err
-			}
-			if t.writer.Changes() == 0 {
-				clashes = append(clashes, i)
-			}
-		}
-		return nil
+	return t.insert(ctx, stAddEvent, len(rows), func(st *lite.Stmt, i int) {
+		r := rows[i]
+		st.Int(1, r.no)
+		st.Blob(2, r.id[:])
+		st.Int(3, r.name)
+		st.Int(4, r.received)
+		st.Int(5, r.ts)
+		st.Text(6, r.external)
+		st.Text(7, r.v)
+		st.Blob(8, r.data)
+		st.Blob(9, r.user)
+		st.Blob(10, r.sessions)
 	})
-	return clashes, err
 }
 
 func (t *sqliteTx) insertRuns(ctx context.Context, rows []*runRow) (clashes []int, err error) {
-	err = t.each(ctx, stAddRun, func(st *lite.Stmt, do func() error) error {
-		for i, r := range rows {
-			st.Int(1, r.no)
-			st.Blob(2, r.id[:])
-			st.Int(3, r.class)
-			st.Int(4, r.started)
-			st.Int(5, r.ended)
-			st.Blob(6, r.event)
-			st.Int(7, int64(r.flags))
-			st.Int(8, r.chunks)
-			st.Blob(9, r.extra)
-			st.Blob(10, r.trace)
-			if err := do(); err != nil {
-				return err
-			}
-			if t.writer.Changes() == 0 {
-				clashes = append(clashes, i)
-			}
-		}
-		return nil
+	return t.insert(ctx, stAddRun, len(rows), func(st *lite.Stmt, i int) {
+		r := rows[i]
+		st.Int(1, r.no)
+		st.Blob(2, r.id[:])
+		st.Int(3, r.class)
+		st.Int(4, r.started)
+		st.Int(5, r.ended)
+		st.Blob(6, r.event)
+		st.Int(7, int64(r.flags))
+		st.Int(8, r.chunks)
+		st.Blob(9, r.extra)
+		st.Blob(10, r.trace)
 	})
-	return clashes, err
 }
 
 func (t *sqliteTx) findRuns(ctx context.Context, keys []key) (map[int]*runRow, error) {
@@ -279,36 +277,26 @@ func (t *sqliteTx) taken(ctx context.Context, of table, no int64, visit func(no 
 }
 
 func (t *sqliteTx) updateRuns(ctx context.Context, rows []*runRow) error {
-	return t.each(ctx, stUpdateRun, func(st *lite.Stmt, do func() error) error {
-		for _, r := range rows {
-			st.Int(1, r.no)
-			st.Int(2, r.class)
-			st.Int(3, r.started)
-			st.Int(4, r.ended)
-			st.Blob(5, r.event)
-			st.Int(6, int64(r.flags))
-			st.Int(7, r.chunks)
-			st.Blob(8, r.extra)
-			st.Blob(9, r.trace)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stUpdateRun, len(rows), func(st *lite.Stmt, k int) {
+		r := rows[k]
+		st.Int(1, r.no)
+		st.Int(2, r.class)
+		st.Int(3, r.started)
+		st.Int(4, r.ended)
+		st.Blob(5, r.event)
+		st.Int(6, int64(r.flags))
+		st.Int(7, r.chunks)
+		st.Blob(8, r.extra)
+		st.Blob(9, r.trace)
 	})
 }
 
 func (t *sqliteTx) insertChunks(ctx context.Context, rows []chunkRow) error {
-	return t.each(ctx, stAddChunk, func(st *lite.Stmt, do func() error) error {
-		for _, r := range rows {
-			st.Int(1, r.run)
-			st.Int(2, r.seq)
-			st.Blob(3, r.data)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stAddChunk, len(rows), func(st *lite.Stmt, k int) {
+		r := rows[k]
+		st.Int(1, r.run)
+		st.Int(2, r.seq)
+		st.Blob(3, r.data)
 	})
 }
 
@@ -335,44 +323,26 @@ func (t *sqliteTx) takeChunks(ctx context.Context, runs []int64) (map[int64][]by
 			there = append(there, run)
 		}
 	}
-	return out, t.each(ctx, stDeleteChunks, func(st *lite.Stmt, do func() error) error {
-		for _, run := range there {
-			st.Int(1, run)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return out, t.each(ctx, stDeleteChunks, len(there), func(st *lite.Stmt, k int) {
+		st.Int(1, there[k])
 	})
 }
 
 func (t *sqliteTx) insertBatchEvents(ctx context.Context, rows []batchEventRow) error {
-	return t.each(ctx, stAddBatchEvent, func(st *lite.Stmt, do func() error) error {
-		for i := range rows {
-			st.Blob(1, rows[i].event[:])
-			st.Int(2, rows[i].run)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stAddBatchEvent, len(rows), func(st *lite.Stmt, i int) {
+		st.Blob(1, rows[i].event[:])
+		st.Int(2, rows[i].run)
 	})
 }
 
 func (t *sqliteTx) putSkips(ctx context.Context, rows []skipRow) error {
-	return t.each(ctx, stPutSkip, func(st *lite.Stmt, do func() error) error {
-		for i := range rows {
-			r := &rows[i]
-			st.Blob(1, r.event[:])
-			st.Int(2, r.fn)
-			st.Text(3, []byte(r.reason))
-			st.Int(4, r.at)
-			st.Int(5, truth(r.pending))
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stPutSkip, len(rows), func(st *lite.Stmt, i int) {
+		r := &rows[i]
+		st.Blob(1, r.event[:])
+		st.Int(2, r.fn)
+		st.Text(3, []byte(r.reason))
+		st.Int(4, r.at)
+		st.Int(5, truth(r.pending))
 	})
 }
 
@@ -384,32 +354,26 @@ func truth(b bool) int64 {
 }
 
 func (t *sqliteTx) deletePending(ctx context.Context, fn int64, events []ulid.ULID) error {
-	return t.each(ctx, stDeletePending, func(st *lite.Stmt, do func() error) error {
-		for i := range events {
-			st.Blob(1, events[i][:])
-			st.Int(2, fn)
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return nil
+	return t.each(ctx, stDeletePending, len(events), func(st *lite.Stmt, i int) {
+		st.Blob(1, events[i][:])
+		st.Int(2, fn)
 	})
 }
 
 func (t *sqliteTx) addCounts(ctx context.Context, deltas map[countKey]int64) error {
-	return t.each(ctx, stAddCount, func(st *lite.Stmt, do func() error) error {
-		for k, n := range deltas {
-			if n == 0 {
-				continue
-			}
+	for k, n := range deltas {
+		if n == 0 {
+			continue
+		}
+		err := t.one(ctx, stAddCount, func(st *lite.Stmt) {
 			st.Int(1, k.kind)
 			st.Int(2, k.bucket)
 			st.Int(3, k.key)
 			st.Int(4, n)
-			if err := do(); err != nil {
-				return err
-			}
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
