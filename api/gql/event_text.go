@@ -19,6 +19,9 @@ func storedEvent(e *history.Event) json.RawMessage {
 	if len(e.User) > 0 && string(e.User) != "{}" && string(e.User) != "null" {
 		b = append(append(b, `,"user":`...), canonical(e.User)...)
 	}
+	if len(e.Sessions) > 0 {
+		b = append(append(append(b, `,"meta":{"sessions":`...), canonical(e.Sessions)...), '}')
+	}
 	return append(b, '}')
 }
 

@@ -152,6 +152,7 @@ func Triggers(run *history.Run, events []history.Event) ([][]byte, error) {
 func CanonicalEvent(e *history.Event) []byte {
 	return (&event.Event{
 		InternalID: e.ID, ID: []byte(e.ExternalID), Name: []byte(e.Name), Data: e.Data, User: e.User, V: []byte(e.V), TS: e.TS,
+		Sessions: e.Sessions,
 	}).AppendJSON(nil)
 }
 

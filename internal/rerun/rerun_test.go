@@ -64,7 +64,7 @@ func newPast() *past {
 		run: history.Run{ID: run, Function: fn, Status: history.Completed, QueuedAt: 1, Events: []ulid.ULID{event, other}, Batch: true},
 		events: []history.Event{
 			{ID: other, Name: "b", TS: 2, V: "v", ExternalID: "mine"},
-			{ID: event, Name: "a", TS: 1, Data: []byte(`{"y":1,"x":2}`), User: []byte(`{"u":1}`)},
+			{ID: event, Name: "a", TS: 1, Data: []byte(`{"y":1,"x":2}`), User: []byte(`{"u":1}`), Sessions: []byte(`{"chat":"7"}`)},
 		},
 	}
 	at := int64(1)
@@ -137,7 +137,7 @@ func TestWhole(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	// As functions see them, and in the run's order.
-	want := fmt.Sprintf(`[{"data":{"x":2,"y":1},"id":%q,"name":"a","ts":1,"user":{"u":1}} {"data":{},"id":"mine","name":"b","ts":2,"user":{},"v":"v"}]`, event)
+	want := fmt.Sprintf(`[{"data":{"x":2,"y":1},"id":%q,"meta":{"sessions":{"chat":"7"}},"name":"a","ts":1,"user":{"u":1}} {"data":{},"id":"mine","name":"b","ts":2,"user":{},"v":"v"}]`, event)
 	if got := fmt.Sprintf("%s", c.Events); got != want {
 		t.Errorf("events %s, want %s", got, want)
 	}

@@ -122,6 +122,7 @@ func (f *fold) event(rec []byte, internal bool) error {
 	f.events = append(f.events, foldedEvent{
 		eventRow: eventRow{
 			key: keyOf(e.InternalID), received: e.ReceivedAt, ts: e.TS, external: e.ID, data: e.Data, user: e.User, v: e.V,
+			sessions: e.Sessions,
 		},
 		text: e.Name, again: e.Seeded || internal,
 	})

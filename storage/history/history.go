@@ -109,9 +109,9 @@ type Event struct {
 	Name       string
 	// ExternalID is the id that the sender gave; empty if none, then it is ID.
 	ExternalID string
-	// Data and User are raw JSON; nil if absent. V is empty if absent.
-	Data, User []byte
-	V          string
+	// Data, User and Sessions are raw JSON objects; nil if absent. V is empty if absent.
+	Data, User, Sessions []byte
+	V                    string
 }
 
 // IDText is the id that functions see.

@@ -109,7 +109,7 @@ func (m *model) event() (ev *event.Event, again bool) {
 		again = true
 	}
 	if m.pick(3) {
-		ev.ID, ev.V, ev.User = []byte("mine"), []byte("1"), []byte(`{"u":1}`)
+		ev.ID, ev.V, ev.User, ev.Sessions = []byte("mine"), []byte("1"), []byte(`{"u":1}`), []byte(`{"chat":"7"}`)
 	}
 	m.know(ev)
 	return ev, ev.Seeded
@@ -122,7 +122,7 @@ func (m *model) know(ev *event.Event) {
 	m.made = append(m.made, ev.InternalID)
 	m.events[ev.InternalID] = Event{
 		ID: ev.InternalID, ReceivedAt: ev.ReceivedAt, TS: ev.TS, Name: string(ev.Name), ExternalID: string(ev.ID),
-		Data: ev.Data, User: ev.User, V: string(ev.V),
+		Data: ev.Data, User: ev.User, V: string(ev.V), Sessions: ev.Sessions,
 	}
 }
 

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,11 @@ func (p *postgres) makeTables(ctx context.Context) error {
 		return err
 	}
 	types := strings.NewReplacer("{int}", "BIGINT", "{blob}", "BYTEA", "{text}", "BYTEA", "{no}", ", no", "{clustered}", "")
-	for _, stmt := range append(schema, postgresSchema...) {
+	statements := append(slices.Clone(schema), postgresSchema...)
+	for _, c := range added {
+		statements = append(statements, "ALTER TABLE "+c.table+" ADD COLUMN IF NOT EXISTS "+c.column+" "+c.kind)
+	}
+	for _, stmt := range statements {
 		if _, err := t.(*postgresTx).Exec(ctx, types.Replace(stmt)); err != nil {
 			t.rollback()
 			return fmt.Errorf("make the tables: %w", postgresFault(ctx, err))

@@ -134,14 +134,15 @@ func (t *postgresTx) names(ctx context.Context, names []string) (map[string]int6
 func (t *postgresTx) insertEvents(ctx context.Context, rows []*eventRow) (clashes []int, err error) {
 	n := len(rows)
 	no, id, name, received, ts := make([]int64, n), make([][]byte, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	external, v, data, user := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	external, v, data, user, sessions := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	for i, r := range rows {
 		no[i], id[i], name[i], received[i], ts[i] = r.no, r.id[:], r.name, r.received, r.ts
-		external[i], v[i], data[i], user[i] = r.external, r.v, r.data, r.user
+		external[i], v[i], data[i], user[i], sessions[i] = r.external, r.v, r.data, r.user, r.sessions
 	}
-	return t.insert(ctx, no, `INSERT INTO ingot_events (no, id, name, received, ts, external, v, data, "user")
-		SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])
-		ON CONFLICT (no) DO NOTHING RETURNING no`, no, id, name, received, ts, external, v, data, user)
+	return t.insert(ctx, no, `INSERT INTO ingot_events (no, id, name, received, ts, external, v, data, "user", sessions)
+		SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[],
+			$10::bytea[])
+		ON CONFLICT (no) DO NOTHING RETURNING no`, no, id, name, received, ts, external, v, data, user, sessions)
 }
 
 // insert runs a statement that returns the numbers of the rows that it has inserted, and

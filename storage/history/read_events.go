@@ -11,7 +11,7 @@ import (
 const manyNames = 512
 
 // eventColumns are those of an event, of the tables r and n.
-const eventColumns = `r.id, n.name, r.received, r.ts, r.external, r.v, r.data, r."user"`
+const eventColumns = `r.id, n.name, r.received, r.ts, r.external, r.v, r.data, r."user", r.sessions`
 
 const eventTables = " FROM ingot_events r JOIN ingot_names n ON n.no = r.name"
 
@@ -43,7 +43,7 @@ func (db *DB) readEvents(ctx context.Context, query string, a args) ([]Event, er
 	err := db.query(ctx, query, a, func(scan func(...any) error) error {
 		var e Event
 		var id, name, external, v []byte
-		if err := scan(&id, &name, &e.ReceivedAt, &e.TS, &external, &v, &e.Data, &e.User); err != nil {
+		if err := scan(&id, &name, &e.ReceivedAt, &e.TS, &external, &v, &e.Data, &e.User, &e.Sessions); err != nil {
 			return err
 		}
 		copy(e.ID[:], id)

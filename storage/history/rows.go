@@ -31,6 +31,7 @@ type eventRow struct {
 	external     []byte
 	data, user   []byte
 	v            []byte
+	sessions     []byte // nil if there are none
 }
 
 type chunkRow struct {

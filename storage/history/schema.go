@@ -33,3 +33,9 @@ var schema = []string{
 		PRIMARY KEY (kind, bucket, key)){clustered}`,
 	`CREATE TABLE IF NOT EXISTS ingot_cursors (name {text} PRIMARY KEY, value {int} NOT NULL){clustered}`,
 }
+
+// added are the columns that tables have got since their first form, which databases from
+// before may lack. They may be null, and programs from before leave them so.
+var added = []struct{ table, column, kind string }{
+	{"ingot_events", "sessions", "{blob}"},
+}

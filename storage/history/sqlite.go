@@ -69,7 +69,29 @@ func (s *sqlite) prepare() error {
 			return fmt.Errorf("make the tables: %w", err)
 		}
 	}
+	for _, c := range added {
+		if err := s.addColumn(c.table, c.column, types.Replace(c.kind)); err != nil {
+			return fmt.Errorf("add column %s to %s: %w", c.column, c.table, err)
+		}
+	}
 	return nil
+}
+
+// addColumn gives a table a column, unless it has it.
+func (s *sqlite) addColumn(table, column, kind string) error {
+	st, err := s.writer.Prepare("SELECT 1 FROM pragma_table_info(?) WHERE name = ?")
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	st.Text(1, []byte(table))
+	st.Text(2, []byte(column))
+	has, err := st.Next()
+	st.Reset()
+	if err != nil || has {
+		return err
+	}
+	return s.writer.Exec("ALTER TABLE " + table + " ADD COLUMN " + column + " " + kind)
 }
 
 func (s *sqlite) openReaders(ctx context.Context) (err error) {

@@ -47,7 +47,7 @@ var statements = [...]string{
 	stSetStates:     "UPDATE ingot_functions SET states = ? WHERE no = ?",
 	stName:          "SELECT no FROM ingot_names WHERE name = ?",
 	stAddName:       "INSERT INTO ingot_names (no, name) SELECT ?1 * (coalesce(max(abs(no)), 0) + 1), ?2 FROM ingot_names RETURNING no",
-	stAddEvent:      `INSERT OR IGNORE INTO ingot_events (no, id, name, received, ts, external, v, data, "user") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	stAddEvent:      `INSERT OR IGNORE INTO ingot_events (no, id, name, received, ts, external, v, data, "user", sessions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 	stAddRun:        "INSERT OR IGNORE INTO ingot_runs (no, id, class, started, ended, event, flags, chunks, extra, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	stFindRun:       "SELECT no, class, started, ended, event, flags, chunks, extra, trace FROM ingot_runs WHERE no >= ? AND no < ? AND id = ? LIMIT 1",
 	stHasRun:        "SELECT 1 FROM ingot_runs WHERE no >= ? AND no < ? AND id = ? LIMIT 1",
