@@ -34,7 +34,11 @@ const (
 	succeeded
 	errored // and made again
 	gaveUp
-	numCounts
+	numOutcomes
+	// What events come to that start no run, or none yet, by reason.
+	skipped   = numOutcomes
+	collected = skipped + len(skipReasons)
+	numCounts = collected + len(collectors)
 )
 
 // kindCount is the count of a kind of record; ok is false for those without one.
@@ -75,6 +79,12 @@ func (r *Runs) observe(l *engine.Lifecycle) {
 		return // a request that the server makes for a step is no call of an SDK
 	}
 	n, counted := kindCount(l.Kind)
+	switch l.Kind {
+	case engine.EventSkipped:
+		n, counted = skipped+index(skipReasons[:], l.Name), true
+	case engine.EventPending:
+		n, counted = collected+index(collectors[:], l.Name), true
+	}
 	answer := l.Kind == engine.CallEnded && l.Started != 0 // without, it amends one that is counted
 	if !counted && !answer {
 		return
@@ -113,6 +123,8 @@ func (r *Runs) Totals(p *Page) {
 	p.Counter("ingot_runs_scheduled_total", "Runs that events and schedules made", float64(sum[scheduled]))
 	p.Counter("ingot_runs_started_total", "Runs whose first call was made", float64(sum[started]))
 	p.Counters("ingot_runs_ended_total", "Runs that ended, by how", sum.ends(nil, nil))
+	p.Counters("ingot_events_skipped_total", "Events that started no run of a function, by reason", sum.reasons(skipped, skipReasons[:], nil, true))
+	p.Counters("ingot_events_collected_total", "Events that a debounce or batch has taken", sum.reasons(collected, collectors[:], nil, true))
 	p.Counter("ingot_calls_started_total", "Calls to apps that were made", float64(sum[called]))
 	p.Counters("ingot_calls_ended_total", "Calls to apps that ended: success, errored (made again) or failed (not made again)", sum.answers(nil, nil))
 	r.calls.write(p, "ingot_call_duration_seconds", "How long calls to apps took")
@@ -130,7 +142,7 @@ func (r *Runs) ByFunction(p *Page) {
 		}
 		bySlug[slug].add(c)
 	}
-	var runs, starts, ends, calls, answers []Sample
+	var runs, starts, ends, calls, answers, skips, taken []Sample
 	for _, slug := range slices.Sorted(maps.Keys(bySlug)) {
 		c, fn := bySlug[slug], []string{"fn", slug}
 		runs = append(runs, Sample{fn, float64(c[scheduled])})
@@ -138,6 +150,8 @@ func (r *Runs) ByFunction(p *Page) {
 		ends = c.ends(ends, fn)
 		calls = append(calls, Sample{fn, float64(c[called])})
 		answers = c.answers(answers, fn)
+		skips = append(skips, c.reasons(skipped, skipReasons[:], fn, false)...)
+		taken = append(taken, c.reasons(collected, collectors[:], fn, false)...)
 	}
 	p.Counters("inngest_function_run_scheduled_total", "Runs scheduled", runs)
 	p.Counters("inngest_function_run_started_total", "Runs started", starts)
@@ -146,6 +160,8 @@ func (r *Runs) ByFunction(p *Page) {
 	p.Counters("inngest_sdk_req_scheduled_total", "Requests to apps scheduled", calls)
 	p.Counters("inngest_sdk_req_started_total", "Requests to apps started", calls)
 	p.Counters("inngest_sdk_req_ended_total", "Requests to apps ended", answers)
+	p.Counters("ingot_function_events_skipped_total", "Events that started no run of the function, by reason", skips)
+	p.Counters("ingot_function_events_collected_total", "Events that the function's debounce or batch has taken", taken)
 }
 
 func (c *counts) add(more *counts) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"time"
 
 	"ingot/api"
 	"ingot/engine"
@@ -52,6 +53,7 @@ func (s *Server) openMetrics(cfg Config, catalog *engine.Catalog) {
 	s.metrics.Register(s.engineMetrics)
 	s.metrics.Register(s.storeMetrics)
 	s.metrics.Register(s.runs.Totals)
+	s.metrics.Register(func(p *metrics.Page) { s.loadMetrics(p, catalog, cfg.FunctionMetrics) })
 	if cfg.FunctionMetrics {
 		s.metrics.Register(s.runs.ByFunction)
 		s.metrics.Register(func(p *metrics.Page) { s.functionMetrics(p, catalog.Snapshot().Active) })
@@ -128,6 +130,23 @@ func (s *Server) engineMetrics(p *metrics.Page) {
 	p.Gauge("ingot_flow_keys", "States of keys in memory", float64(st.Keys))
 	p.Gauge("ingot_dead_letters", "Dead letters", float64(st.Dead))
 	p.Gauge("ingot_outbox_bytes", "History that waits for the database", float64(s.engine.OutboxBytes()))
+}
+
+// loadTime bounds how long a scrape waits for the engine.
+const loadTime = time.Second
+
+// loadMetrics shows what runs wait for; nothing while the engine does not answer.
+func (s *Server) loadMetrics(p *metrics.Page, catalog *engine.Catalog, byFunction bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	defer cancel()
+	loads, err := s.engine.Loads(ctx)
+	if err != nil {
+		return
+	}
+	p.Loads(loads)
+	if byFunction {
+		p.LoadsByFunction(loads, slugs(catalog))
+	}
 }
 
 func (s *Server) functionMetrics(p *metrics.Page, active []*function.Function) {

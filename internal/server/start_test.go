@@ -178,7 +178,7 @@ func TestEventKeys(t *testing.T) {
 		}
 	}
 	got := ask(t, http.MethodGet, "http://"+s.Addr()+"/metrics", "")
-	for _, want := range []string{"\ningot_events_accepted_total 2\n", "\ningot_store_failed 0\n", "\ningot_runs_scheduled_total ", "\ngo_goroutines ", "\ningot_history_lag_seconds "} {
+	for _, want := range []string{"\ningot_events_accepted_total 2\n", "\ningot_store_failed 0\n", "\ningot_runs_scheduled_total ", "\ngo_goroutines ", "\ningot_history_lag_seconds ", "\ningot_functions_paused 0\n"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("no %q in the metrics\n%s", want, got.body)
 		}
