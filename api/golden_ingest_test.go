@@ -1,15 +1,12 @@
 package api
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -17,6 +14,7 @@ import (
 	"testing"
 
 	"ingot/engine/event"
+	"ingot/internal/golden"
 )
 
 // exchange is one recorded request with the reference's answer.
@@ -48,30 +46,6 @@ var deliberate = map[string]string{
 	"invalid JSON in array, second item bad": "the ids of the events accepted before a syntax error are reported",
 }
 
-func loadExchanges(t *testing.T) []exchange {
-	t.Helper()
-	f, err := os.Open("testdata/event-api.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []exchange
-	d := json.NewDecoder(bufio.NewReader(z))
-	for {
-		var x exchange
-		if err := d.Decode(&x); err == io.EOF {
-			return out
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, x)
-	}
-}
-
 // ours reports whether this test's routes answer the request of x.
 func ours(x *exchange) bool {
 	p, _, _ := strings.Cut(x.Path, "?")
@@ -91,7 +65,7 @@ const storedEvents = "/v1/events?limit=50&name="
 
 func TestGoldenEventAPI(t *testing.T) {
 	t.Parallel()
-	exchanges := loadExchanges(t)
+	exchanges := golden.Answers[exchange](t, "testdata/event-api.jsonl.gz")
 	for _, mode := range []struct {
 		file    string
 		atLeast int

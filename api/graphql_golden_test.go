@@ -1,8 +1,6 @@
 package api_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,29 +30,6 @@ var graphqlDifferences = map[string]string{
 	"createApp reachable":             "the app of this test answers pings with 500, the recorded one with 404",
 }
 
-// loadGraphQL reads the recordings.
-func loadGraphQL(t *testing.T) (out []recorded) {
-	t.Helper()
-	f, err := os.Open("gql/testdata/queries.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for d := json.NewDecoder(bufio.NewReader(z)); ; {
-		var x recorded
-		if err := d.Decode(&x); errors.Is(err, io.EOF) {
-			return out
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, x)
-	}
-}
-
 // TestGoldenGraphQL plays the recorded GraphQL requests against a whole server that holds
 // what the recorded one held.
 func TestGoldenGraphQL(t *testing.T) {
@@ -64,7 +38,7 @@ func TestGoldenGraphQL(t *testing.T) {
 	w.populate()
 	p := &graphqlPlay{w: w, b: golden.NewBindings()}
 	p.b.Set("<APP>", w.app)
-	passed, differing, all := 0, 0, loadGraphQL(t)
+	passed, differing, all := 0, 0, golden.Answers[recorded](t, "gql/testdata/queries.jsonl.gz")
 	for i := range all {
 		x := &all[i]
 		err := p.play(x)

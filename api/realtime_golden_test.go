@@ -1,17 +1,15 @@
 package api
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"ingot/engine"
+	"ingot/internal/golden"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -83,23 +81,8 @@ func goldenEngine(c *sdkCallRecord, runs map[string]string) *fakeEngine {
 // compares status and body.
 func TestGoldenSDKCalls(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open("testdata/sdk-calls.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	total, same := 0, 0
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var c sdkCallRecord
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
+	for _, c := range golden.Answers[sdkCallRecord](t, "testdata/sdk-calls.jsonl.gz") {
 		total++
 		diff := replaySDKCall(t, &c)
 		key := fmt.Sprintf("%s/%d", c.File, c.Seq)
@@ -115,8 +98,8 @@ func TestGoldenSDKCalls(t *testing.T) {
 			t.Errorf("%s %s %s %s: %s", key, c.Note, c.Method, c.Path, diff)
 		}
 	}
-	if err := lines.Err(); err != nil || total == 0 {
-		t.Fatalf("read %d recordings: %v", total, err)
+	if total == 0 {
+		t.Fatal("there are no recordings")
 	}
 	t.Logf("%d of %d recorded calls are answered as by the reference, %d differ on purpose", same, total, len(differ))
 }

@@ -1,16 +1,15 @@
 package api
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"ingot/engine"
+	"ingot/internal/golden"
 	"ingot/storage/memstore"
 
 	"github.com/valyala/fasthttp"
@@ -73,22 +72,6 @@ type registerRecording struct {
 			} `json:"data"`
 		} `json:"gql_apps"`
 	} `json:"views"`
-}
-
-func readRegisterGolden(t *testing.T, name string, into any) {
-	t.Helper()
-	f, err := os.Open("testdata/" + name + ".json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(into); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // uuidLabels compares texts up to the names that recordings give to UUIDs.
@@ -211,8 +194,7 @@ func replayRegister(s *Server, e *recordedExchange, l uuidLabels) string {
 
 func TestGoldenRegisterInvalid(t *testing.T) {
 	t.Parallel()
-	var file registerRecording
-	readRegisterGolden(t, "register-invalid", &file)
+	file := golden.Answer[registerRecording](t, "testdata/register-invalid.json.gz")
 	s, c := newRegisterServer(t)
 	l := uuidLabels{}
 	passed := 0
@@ -240,8 +222,7 @@ func TestGoldenRegisterInvalid(t *testing.T) {
 
 func TestGoldenRegisterValid(t *testing.T) {
 	t.Parallel()
-	var file registerRecording
-	readRegisterGolden(t, "register-valid", &file)
+	file := golden.Answer[registerRecording](t, "testdata/register-valid.json.gz")
 	s, c := newRegisterServer(t)
 	l := uuidLabels{}
 	// The views were taken after these exchanges.
@@ -280,7 +261,7 @@ func TestGoldenRegisterValid(t *testing.T) {
 
 func TestGoldenIDs(t *testing.T) {
 	t.Parallel()
-	var file struct {
+	file := golden.Answer[struct {
 		Rows []struct {
 			Payload json.RawMessage `json:"payload"`
 			App     struct {
@@ -289,8 +270,7 @@ func TestGoldenIDs(t *testing.T) {
 				Functions []recordedFunction `json:"functions"`
 			} `json:"app"`
 		} `json:"rows"`
-	}
-	readRegisterGolden(t, "register-ids", &file)
+	}](t, "testdata/register-ids.json.gz")
 	if len(file.Rows) == 0 {
 		t.Fatal("no rows")
 	}

@@ -1,19 +1,18 @@
 package api_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"ingot/internal/golden"
 )
 
 // recorded is one request to the reference with its answer.
@@ -35,35 +34,13 @@ var restDifferences = map[string]string{
 	"v2 function runs": "the path takes a function's full slug here too, as that of the function itself does; the reference finds nothing",
 }
 
-func loadRecorded(t *testing.T) (out []recorded) {
-	t.Helper()
-	f, err := os.Open("testdata/rest.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for d := json.NewDecoder(bufio.NewReader(z)); ; {
-		var x recorded
-		if err := d.Decode(&x); err == io.EOF {
-			return out
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, x)
-	}
-}
-
 // TestGoldenREST plays the recorded requests of REST v1 and v2 against a whole server
 // that holds what the recorded one held.
 func TestGoldenREST(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.populate()
-	passed, differing, all := 0, 0, loadRecorded(t)
+	passed, differing, all := 0, 0, golden.Answers[recorded](t, "testdata/rest.jsonl.gz")
 	for i := range all {
 		x := &all[i]
 		err := w.play(x)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ingot/engine"
+	"ingot/internal/golden"
 
 	"github.com/valyala/fasthttp"
 )
@@ -161,8 +162,7 @@ func TestSyncURL(t *testing.T) {
 // an app with an error is asked, a healthy one is not.
 func TestGoldenPollErroredApp(t *testing.T) {
 	t.Parallel()
-	var file registerRecording
-	readRegisterGolden(t, "register-poll-errored-app", &file)
+	file := golden.Answer[registerRecording](t, "testdata/register-poll-errored-app.json.gz")
 	s, c := newRegisterServer(t)
 	apps := &fakeApps{apps: map[string]func() (int, string){
 		"http://" + recordedHost + "/api/inngest/poll-errored-app": func() (int, string) { return 200, `{"message":"ok","modified":false}` },

@@ -1,12 +1,11 @@
 package gql
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
+
+	"ingot/internal/golden"
 )
 
 // Parts of an introspection.
@@ -57,23 +56,11 @@ fragment r on __Type{kind name ofType{kind name ofType{kind name ofType{kind nam
 // TestContract holds the schema against the recorded one, all of which it must have.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open("testdata/introspection.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var recorded struct {
+	recorded := golden.Answer[struct {
 		Data struct {
 			Schema introspected `json:"__schema"`
 		}
-	}
-	if err := json.NewDecoder(z).Decode(&recorded); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "testdata/introspection.json.gz")
 	var own struct {
 		Schema introspected `json:"__schema"`
 	}

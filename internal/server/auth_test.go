@@ -1,14 +1,11 @@
 package server
 
 import (
-	"compress/gzip"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
+
+	"ingot/internal/golden"
 )
 
 // exchange is a recorded request of the event API's recordings (api/testdata).
@@ -24,27 +21,13 @@ type exchange struct {
 // so on.
 func authMatrix(t *testing.T) (out []exchange) {
 	t.Helper()
-	f, err := os.Open("../../api/testdata/event-api.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for d := json.NewDecoder(z); ; {
-		var x exchange
-		if err := d.Decode(&x); errors.Is(err, io.EOF) {
-			return out
-		} else if err != nil {
-			t.Fatal(err)
-		}
+	for _, x := range golden.Answers[exchange](t, "../../api/testdata/event-api.jsonl.gz") {
 		connect := strings.HasPrefix(x.Path, "/v0/connect/") // comes with Connect
 		if x.File == "start" && strings.HasPrefix(x.Note, "auth matrix") && !connect {
 			out = append(out, x)
 		}
 	}
+	return out
 }
 
 // recordedKey is the signing key of the recorded server.
