@@ -57,14 +57,19 @@ func (s *Server) v2Trace(ctx context.Context, req *fasthttp.RequestCtx, p params
 	if len(traces) == 0 {
 		return v2Answer{}, v2NotFound("Trace")
 	}
-	b := v2TraceBuilder{ctx: ctx, t: &traces[0], outputs: outputs}
-	b.env = trace.Env{Function: s.opts.Catalog.Snapshot().ByID[b.t.Run.Function], Now: time.Now().UnixMilli()}
+	t := &traces[0]
+	env := trace.Env{Function: s.opts.Catalog.Snapshot().ByID[t.Run.Function], Now: time.Now().UnixMilli()}
 	if outputs {
-		if b.env.Event, err = inputEvents(ctx, r, b.t.Run.Events); err != nil {
+		if env.Event, err = inputEvents(ctx, r, t.Run.Events); err != nil {
 			return v2Answer{}, err
 		}
 	}
-	root, err := b.span(trace.Tree(b.t, b.env))
+	b := v2TraceBuilder{ctx: ctx}
+	tree, outputOf := trace.TreeWithOutputs(t, env)
+	if outputs {
+		b.outputOf = outputOf
+	}
+	root, err := b.span(tree)
 	if err != nil {
 		return v2Answer{}, err
 	}
@@ -89,10 +94,9 @@ func inputEvents(ctx context.Context, r history.Reader, ids []ulid.ULID) (func(u
 
 // v2TraceBuilder turns a tree into its JSON.
 type v2TraceBuilder struct {
-	ctx     context.Context //nolint:containedctx // it lives as long as one request
-	t       *history.Trace
-	env     trace.Env
-	outputs bool
+	ctx context.Context //nolint:containedctx // it lives as long as one request
+	// outputOf finds inputs and outputs; nil if they were not asked for.
+	outputOf func(id *trace.OutputID) *trace.Output
 }
 
 func (b *v2TraceBuilder) span(n *trace.Span) (v2SpanJSON, error) {
@@ -109,7 +113,7 @@ func (b *v2TraceBuilder) span(n *trace.Span) (v2SpanJSON, error) {
 	for i := range n.Metadata {
 		out.Metadata = append(out.Metadata, v2MetadataOf(&n.Metadata[i]))
 	}
-	if b.outputs && n.OutputID != "" {
+	if b.outputOf != nil && n.OutputID != "" {
 		if err := b.output(n.OutputID, &out); err != nil {
 			return out, err
 		}
@@ -145,7 +149,7 @@ func (b *v2TraceBuilder) output(id string, to *v2SpanJSON) error {
 	if err != nil {
 		return err //nolint:wrapcheck // a bug
 	}
-	o := trace.OutputOf(b.t, b.env, parsed)
+	o := b.outputOf(parsed)
 	to.Input = v2Object(o.Input)
 	to.Output = v2Object(o.Data)
 	if e := o.Error; e != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 
 	"ingot/engine/function"
@@ -185,13 +186,18 @@ func (p *partition) result(res *Result) {
 	case res.ErrorCode == CodeShutdown:
 		j.state = jobReady // no attempt: this server gave it up
 		p.enqueue(r)
+	case res.ErrorCode == CodeFault && j.kind != jobGateway:
+		p.callFaulted(r, j, res)
 	case res.Error != "":
 		p.attemptFailed(r, j, res)
 	case res.Ops != nil:
 		l := p.callEnded(r, j, res)
 		for i := range res.Ops {
-			if res.Ops[i].Code == OpRunComplete {
+			switch op := &res.Ops[i]; {
+			case op.Code == OpRunComplete:
 				l.Flags = FlagOutput
+			case op.Code == OpNone && op.ID == "":
+				l.Count--
 			}
 		}
 		p.outbox.add(l)
@@ -202,6 +208,21 @@ func (p *partition) result(res *Result) {
 		p.outbox.add(l)
 		p.end(r, &Lifecycle{Kind: RunCompleted, Flags: textFlag(res)}, res.Output, nil)
 	}
+}
+
+// callFaulted makes a call again that this server has failed at, or puts its run aside.
+func (p *partition) callFaulted(r *run, j *job, res *Result) {
+	l := p.callEnded(r, j, res)
+	l.Name = res.Error
+	p.outbox.add(l)
+	if j.faults++; j.faults >= maxFaults {
+		j.state, j.faults = jobReady, 0 // what it is when it is redriven
+		p.buryRun(r, fmt.Sprintf("the server failed %d times at a call: %s", maxFaults, res.Error))
+		return
+	}
+	j.state = jobTimed
+	j.due = p.now + retryDelay(p.set.retryInterval, j.attempt, r.id, j.id).Milliseconds()
+	p.schedule(r.id, j.due, j.id)
 }
 
 // attemptFailed retries a job, or fails the run once its attempts are used up.
@@ -244,6 +265,7 @@ func (p *partition) retry(r *run, j *job, at int64) {
 		at = p.now + retryDelay(p.set.retryInterval, j.attempt, r.id, j.id).Milliseconds()
 	}
 	j.attempt++
+	j.faults = 0
 	j.state = jobTimed
 	j.due = at
 	p.touch(r)

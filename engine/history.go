@@ -58,8 +58,8 @@ const (
 	// Status and Header the response's, Size the bytes of its body. Name is the error of a failed
 	// attempt; if there is a next one, Due is when, and Payload as that of RunFailed.
 	// FlagOutput says that the answer was the function's result or final error, which the end of
-	// the run has; Count is the number of ops that it carried. A second one for the same Job
-	// and Attempt amends the first.
+	// the run has; Count is the number of ops that it carried, but for those that say nothing. A
+	// second one for the same Job and Attempt amends the first.
 	CallEnded LifecycleKind = 19
 	// DeferAdded and DeferEnded: Step is the hashed id, Name the user's, Target the function's
 	// slug; Expr of DeferEnded is "aborted", or of DeferAdded "rejected".

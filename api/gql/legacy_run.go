@@ -95,6 +95,8 @@ func (n *functionRunNode) Output(ctx context.Context) (*string, error) {
 		return new("{}"), nil
 	case out == nil:
 		return new("null"), nil
+	case n.run.Status == history.Failed: // text without its quotes, as in the reference
+		out = bare(out, true)
 	}
 	return new(string(out)), nil
 }

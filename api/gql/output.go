@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"ingot/internal/trace"
 	"ingot/storage/history"
@@ -62,9 +61,9 @@ func (*query) RunTraceSpanOutputByID(ctx context.Context, args struct{ OutputID 
 }
 
 func outputOf(o *trace.Output) *outputNode {
-	n := &outputNode{Input: bytesOf(o.Input), Data: bytesOf(o.Data)}
+	n := &outputNode{Input: bytesOf(o.Input), Data: bytesOf(bare(o.Data, o.Text))}
 	if e := o.Error; e != nil {
-		n.Error = &stepError{Message: e.Message, Name: e.Name, Stack: unquoted(e.Stack)}
+		n.Error = &stepError{Message: e.Message, Name: e.Name, Stack: e.Stack}
 		if e.Cause != nil {
 			n.Error.Cause = new(raw(e.Cause))
 		}
@@ -72,13 +71,13 @@ func outputOf(o *trace.Output) *outputNode {
 	return n
 }
 
-// unquoted is a stack; what is no error stands there as JSON, and text without quotes.
-func unquoted(stack *string) *string {
+// bare is a result as it is shown: JSON, or text that was none as it came.
+func bare(out json.RawMessage, isText bool) []byte {
 	var s string
-	if stack == nil || !strings.HasPrefix(*stack, `"`) || json.Unmarshal([]byte(*stack), &s) != nil {
-		return stack
+	if !isText || json.Unmarshal(out, &s) != nil {
+		return out
 	}
-	return &s
+	return []byte(s)
 }
 
 // runTriggerNode is the type RunTraceTrigger.

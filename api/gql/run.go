@@ -142,13 +142,11 @@ func (n *runNode) Output(ctx context.Context) (*text, error) {
 
 // result is what the run returned or threw, as it is shown; nil if there is nothing.
 func (n *runNode) result(ctx context.Context) (json.RawMessage, error) {
-	out, err := n.set.output(ctx, n.run)
-	if err != nil || len(out) == 0 {
+	run, err := n.set.withOutput(ctx, n.run)
+	if err != nil || len(run.Output) == 0 {
 		return nil, err
 	}
-	run := *n.run
-	run.Output = out
-	return n.set.req.s.opts.Output(&run), nil
+	return bare(n.set.req.s.opts.Output(run), run.Text), nil
 }
 
 // Trace is the run's tree: what runTrace answers, or without preview the legacy one.

@@ -23,7 +23,7 @@ type runSet struct {
 	runs []*history.Run
 	// whole says that the runs came with their outputs.
 	whole   bool
-	outputs lazy[map[ulid.ULID][]byte]
+	outputs lazy[map[ulid.ULID]*history.Run]
 	events  lazy[map[ulid.ULID]*history.Event]
 	// eventSet are the same as a set.
 	eventSet lazy[*eventSet]
@@ -64,24 +64,27 @@ func (s *runSet) ids() []ulid.ULID {
 	return out
 }
 
-// output is what a run returned, or its error; nil if there is none.
-func (s *runSet) output(ctx context.Context, run *history.Run) ([]byte, error) {
+// withOutput is a run with what it returned, or its error.
+func (s *runSet) withOutput(ctx context.Context, run *history.Run) (*history.Run, error) {
 	if s.whole {
-		return run.Output, nil
+		return run, nil
 	}
-	all, err := s.outputs.get(func() (map[ulid.ULID][]byte, error) {
+	all, err := s.outputs.get(func() (map[ulid.ULID]*history.Run, error) {
 		h, err := s.req.read(ctx)
 		if err != nil {
 			return nil, err
 		}
 		runs, err := h.RunsByID(ctx, s.ids(), true)
-		out := make(map[ulid.ULID][]byte, len(runs))
+		out := make(map[ulid.ULID]*history.Run, len(runs))
 		for i := range runs {
-			out[runs[i].ID] = runs[i].Output
+			out[runs[i].ID] = &runs[i]
 		}
 		return out, err
 	})
-	return all[run.ID], err
+	if whole := all[run.ID]; whole != nil {
+		return whole, err
+	}
+	return run, err
 }
 
 // event is one that triggered runs of the set; nil if it is not kept any more.

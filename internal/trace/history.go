@@ -20,7 +20,7 @@ type HistoryItem struct {
 	Attempt   int
 	CreatedAt int64 // unix ms
 	GroupID   string
-	// StepName is "step" for calls; StepType is Run or empty.
+	// StepName is "step" for calls; StepType is Run, Send or empty.
 	StepName, StepType, URL string
 	SleepUntil              int64 // unix ms; 0 if it is no sleep
 	WaitForEvent            *EventInfo
@@ -162,34 +162,25 @@ func (h *items) runEnded(l *engine.Lifecycle) {
 	it := h.add(l, kind, group)
 	it.Output = l.Payload
 	if l.Kind == engine.RunCancelled {
-		it.Cancel = &CancelRequest{Event: l.Child, Expression: h.cancelExpression(l.Child)}
+		it.Cancel = &CancelRequest{Event: l.Child, Expression: l.Expr}
 		return
 	}
 	it.Result = &CallResult{}
 	if last != nil && last.answer != nil {
 		it.Attempt = last.attempt
-		it.Result = &CallResult{DurationMS: last.answer.Duration / 1e6, Size: int64(last.answer.Size)}
-	}
-}
-
-// cancelExpression is the condition under which an event cancels the function's runs.
-func (h *items) cancelExpression(by ulid.ULID) string {
-	if h.env.Function == nil || h.env.Event == nil || by == (ulid.ULID{}) {
-		return ""
-	}
-	var e struct{ Name string }
-	if json.Unmarshal(h.env.Event(by), &e) != nil {
-		return ""
-	}
-	for _, c := range h.env.Function.Cancel {
-		if c.Event == e.Name {
-			return c.If
+		it.Result = &CallResult{DurationMS: last.answer.Duration / 1e6}
+		if !last.unread() {
+			it.Result.Size = int64(last.answer.Size)
 		}
 	}
-	return ""
 }
 
-func callResult(l *engine.Lifecycle) *CallResult {
+// callResult describes an answer; what could not be understood has its duration only.
+func callResult(c *call) *CallResult {
+	l := c.answer
+	if c.unread() {
+		return &CallResult{DurationMS: l.Duration / 1e6}
+	}
 	r := &CallResult{DurationMS: l.Duration / 1e6, Size: int64(l.Size)}
 	headers(l.Header, func(name, value string) {
 		switch name {

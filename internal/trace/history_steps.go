@@ -14,6 +14,10 @@ func (h *items) callEnded(l *engine.Lifecycle) {
 	if c == nil || c.answer != l {
 		return // ops that failed the call afterwards
 	}
+	if c.idle() {
+		h.scheduleNext(l, c)
+		return
+	}
 	kind := "StepCompleted"
 	name, of := "step", c.outcome()
 	switch {
@@ -31,9 +35,9 @@ func (h *items) callEnded(l *engine.Lifecycle) {
 		kind = "StepFailed"
 	}
 	it := h.add(l, kind, c.job.group)
-	it.Attempt, it.StepName, it.URL, it.Result, it.Output = l.Attempt, name, h.url(), callResult(l), l.Payload
+	it.Attempt, it.StepName, it.URL, it.Result, it.Output = l.Attempt, name, h.url(), callResult(c), l.Payload
 	if of != nil {
-		it.StepType, it.Output = "Run", of.Payload
+		it.StepType, it.Output = historyType(of), of.Payload
 	}
 	if c.due > 0 && c.gateway == nil {
 		next := h.add(l, "StepScheduled", c.job.group)
@@ -62,10 +66,29 @@ func (c *call) outcome() *outcome {
 		return nil
 	}
 	switch o := c.ops[0]; o.Op {
-	case engine.OpStepRun, engine.OpStepError:
+	case engine.OpStep, engine.OpStepRun, engine.OpStepError:
 		return o
 	}
 	return nil
+}
+
+// historyType is the step type of an outcome: Send for steps that send events.
+func historyType(o *outcome) string {
+	if stepType(o.Input) == "step.sendEvent" {
+		return "Send"
+	}
+	return "Run"
+}
+
+// scheduleNext tells that the function is called again after an answer that brought nothing.
+func (h *items) scheduleNext(l *engine.Lifecycle, c *call) {
+	group := groupOfStep(h.t.Run.ID, "after:"+callKey(c.job.id, c.attempt))
+	for i, other := range h.calls {
+		if other == c && i+1 < len(h.calls) {
+			group = h.calls[i+1].job.group
+		}
+	}
+	h.add(l, "StepScheduled", group)
 }
 
 // stepBegun tells of a sleep, a wait or an invocation. It has the group of its call,

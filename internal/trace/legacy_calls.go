@@ -88,13 +88,13 @@ func (l *legacy) attempt(c *call) *Span {
 	switch {
 	case !c.answered():
 		return s
-	case c.output && c.answer.Count == 0:
+	case c.output && (c.answer.Count == 0 || !c.failed):
 		return l.function(s, c)
 	case c.output: // ops that failed the call
 		return nil
 	case c.gateway != nil:
 		return l.requested(s, c)
-	case width(c) == 0:
+	case c.idle():
 		l.ran(s, c.started, 0)
 		return s
 	case width(c) > 1, len(c.ops) == 0, c.ops[0].Kind == engine.StepPlanned:
@@ -108,21 +108,32 @@ func (l *legacy) attempt(c *call) *Span {
 // function describes an answer that was the function's result or error. The reference
 // goes by the status code alone.
 func (l *legacy) function(s *Span, c *call) *Span {
-	s.Status = Completed
-	switch status := c.answer.Status; {
-	case status == http.StatusOK || status == http.StatusCreated, status == 0 && !c.failed:
-		s.Name = nameSuccess
-		if c.due > 0 {
-			s.Status = Failed
-		}
-	default:
-		s.Status = Failed
-		if c.due == 0 {
-			s.Name = nameError
-		}
+	out := l.callOutput(c)
+	if len(out.data) == 0 {
+		out.data = []byte("null")
 	}
-	s.OutputID = l.keep(s.SpanID, l.callOutput(c))
+	s.Status, out.form = Completed, formPlain
+	if c.succeeded() {
+		s.Name = nameSuccess
+	} else if c.due == 0 {
+		s.Name = nameError
+	}
+	if !c.succeeded() || c.due > 0 {
+		s.Status, out.form = Failed, formError
+	}
+	s.OutputID = l.keep(s.SpanID, out)
 	return s
+}
+
+// succeeded says that an answer's status code is that of a result.
+func (c *call) succeeded() bool {
+	switch c.answer.Status {
+	case http.StatusOK, http.StatusCreated:
+		return !c.unread()
+	case 0, http.StatusPartialContent: // of a durable endpoint, or an op
+		return !c.failed
+	}
+	return false
 }
 
 // tried describes an answer that was a step's outcome.
@@ -132,15 +143,19 @@ func (l *legacy) tried(s *Span, o *outcome) *Span {
 	if o.Kind != engine.StepCompleted {
 		s.Status = Failed
 	}
-	if o.Op == engine.OpStepRun || o.Op == engine.OpStepError {
+	switch o.Op {
+	case engine.OpStep, engine.OpStepRun, engine.OpStepError:
 		s.StepOp = opRun
 	}
 	if kind := stepType(o.Input); kind != "" && s.StepOp != "" {
 		s.StepInfo = &RunInfo{Type: kind}
 	}
 	out := output{data: o.Payload, input: stepInput(o.Input)}
-	if o.Kind == engine.StepErrored {
+	switch {
+	case o.Kind == engine.StepErrored:
 		out.form = formError
+	case o.Op == engine.OpStep:
+		out.form = formWhole
 	}
 	s.OutputID = l.keep(s.SpanID, out)
 	return s

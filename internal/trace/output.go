@@ -11,7 +11,9 @@ import (
 // there is nothing.
 type Output struct {
 	Input, Data json.RawMessage
-	Error       *StepError
+	// Text says that Data is a JSON string because the answer was text and no JSON.
+	Text  bool
+	Error *StepError
 }
 
 // StepError is an error as user code threw it.
@@ -30,21 +32,48 @@ func OutputOf(t *history.Trace, env Env, id *OutputID) *Output {
 	if !id.Preview {
 		return legacyOutput(t, env, id)
 	}
+	return build(t, &env).outputs().of(id)
+}
+
+// TreeWithOutputs is Tree, and what OutputOf would answer for the ids in it, made at once.
+func TreeWithOutputs(t *history.Trace, env Env) (*Span, func(id *OutputID) *Output) {
 	b := build(t, &env)
-	out := &Output{}
+	return b.shape(), b.outputs().of
+}
+
+// outputs are what the spans of a tree have, by their ids.
+type outputs struct {
+	story  *story
+	bySpan map[string][]*output
+}
+
+func (b *builder) outputs() *outputs {
+	o := &outputs{story: b.story, bySpan: make(map[string][]*output, len(b.outs))}
 	for i := range b.outs {
-		o := &b.outs[i]
-		if o.span == "" {
-			continue
+		out := &b.outs[i]
+		if out.span == "" {
+			continue // of a run whose end is not known
 		}
-		if o.span == id.Span && len(o.data) > 0 {
+		o.bySpan[out.span] = append(o.bySpan[out.span], out)
+	}
+	return o
+}
+
+func (s *outputs) of(id *OutputID) *Output {
+	out := &Output{}
+	for _, o := range s.bySpan[id.Span] {
+		if len(o.data) > 0 {
 			o.unwrap(out)
 		}
-		if o.span == id.Input || o.span == id.Span && id.Input == "" {
-			out.Input = o.input
-			if o.events {
-				out.Input = b.events()
-			}
+	}
+	input := id.Input
+	if input == "" {
+		input = id.Span
+	}
+	for _, o := range s.bySpan[input] {
+		out.Input = o.input
+		if o.events {
+			out.Input = s.story.events()
 		}
 	}
 	return out
@@ -54,7 +83,7 @@ func OutputOf(t *history.Trace, env Env, id *OutputID) *Output {
 func (o *output) unwrap(out *Output) {
 	switch o.form {
 	case formPlain:
-		out.Data = o.data
+		out.Data, out.Text = o.data, o.text
 	case formError:
 		out.Error = parseError(o.data)
 	case formMemo, formWhole:
@@ -89,7 +118,8 @@ func isError(raw []byte) bool {
 	return bytes.HasPrefix(raw, []byte(`{"error"`)) && parseMemo(raw).Error != nil
 }
 
-// parseError reads an error object. What cannot be read goes into the stack as it is.
+// parseError reads an error object. What is none goes into the stack as it is, text
+// without its quotes.
 func parseError(raw []byte) *StepError {
 	var e struct {
 		Message     *string `json:"message"`
@@ -98,6 +128,7 @@ func parseError(raw []byte) *StepError {
 	}
 	if json.Unmarshal(raw, &e) != nil || e.Message == nil {
 		text := string(raw)
+		_ = json.Unmarshal(raw, &text) // stays as it is if it is no string
 		return &StepError{Stack: &text}
 	}
 	if string(e.Cause) == "null" {

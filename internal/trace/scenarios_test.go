@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ingot/engine"
-	"ingot/engine/function"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -61,6 +60,14 @@ var scenarios = []scenario{
 	{file: "resp-500-then-200", tape: failedThenOK},
 	{file: "resp-500-error", tape: failedAlways},
 	{file: "resp-500-no-retry", tape: failedNoRetry},
+	{file: "resp-200-text", tape: textResult},
+	{file: "resp-204", tape: noContent},
+	{file: "resp-500-text", tape: failedWithText},
+	{file: "resp-206-garbage", tape: notUnderstood, historyDiffers: "the next attempt is told after the one that failed"},
+	{file: "resp-200-retry-after", tape: retryAfterResult},
+	{file: "resp-206-step-op-wrapped", tape: oldStepOp},
+	{file: "step-op-none", tape: nothingTwice},
+	{file: "send-event", tape: sendsEvent},
 	{file: "gateway-fetch", tape: gatewayFetch},
 	{file: "gateway-fetch-error", tape: gatewayError},
 	{file: "ai-gateway", tape: aiGateway},
@@ -317,10 +324,8 @@ func batch() *tape {
 
 func cancelOnEvent() *tape {
 	p := newTape(4).start().call(1, 0, "").answer(206, 121, 1).op(engine.StepSleeping, engine.OpSleep, "z", p20())
-	p.events[otherEvent] = []byte(`{"name":"cancel-on-event/stop","data":{}}`)
-	p.env.Function.Cancel = []function.Cancel{{Event: "cancel-on-event/stop", If: `async.data.id == "x"`}}
 	p.wait(second).end(engine.RunCancelled, "")
-	p.out[len(p.out)-1].Child = otherEvent
+	p.out[len(p.out)-1].Child, p.out[len(p.out)-1].Expr = otherEvent, `async.data.id == "x"`
 	return p
 }
 

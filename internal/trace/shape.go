@@ -26,10 +26,12 @@ func (b *builder) shape() *Span {
 // order sorts siblings.
 func order(nodes []*node) {
 	slices.SortStableFunc(nodes, func(a, b *node) int {
-		if c := cmp.Compare(a.start, b.start); c != 0 || a.late == b.late {
-			return c
-		}
-		if a.late {
+		switch {
+		case a.start != b.start:
+			return cmp.Compare(a.start, b.start)
+		case a.late == b.late:
+			return cmp.Compare(a.at, b.at)
+		case a.late:
 			return 1
 		}
 		return -1

@@ -24,6 +24,7 @@ var shapes = map[string]func() *tape{
 	"sync":                syncRun,
 	"delayed":             delayed,
 	"step-metadata":       stepMetadata,
+	"at-one-moment":       atOneMoment,
 }
 
 // plannedWaiting has one planned step that was not called yet, and one under way.

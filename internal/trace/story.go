@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"net/http"
+
 	"ingot/engine"
 	"ingot/storage/history"
 )
@@ -65,6 +67,22 @@ func (c *call) afterSleep() bool {
 	return c.cause != nil && c.cause.begin != nil && c.cause.begin.Kind == engine.StepSleeping
 }
 
+// idle says that an answer brought nothing: neither a result nor an op.
+func (c *call) idle() bool {
+	return c.answered() && !c.output && c.gateway == nil && width(c) == 0
+}
+
+// unread says that an answer came from an SDK, but could not be understood.
+func (c *call) unread() bool {
+	l := c.answer
+	if l == nil || !c.failed || l.Count > 0 || l.Status != http.StatusCreated && l.Status != http.StatusPartialContent {
+		return false
+	}
+	sdk := false
+	headers(l.Header, func(name, _ string) { sdk = sdk || name == "X-Inngest-Sdk" })
+	return sdk
+}
+
 // step is one step with what was tried.
 type step struct {
 	id, name string
@@ -84,6 +102,8 @@ type outcome struct {
 	step *step
 	// call is the exchange that brought it; nil for checkpoints and what ended a wait.
 	call *call
+	// at is the index of its record.
+	at int
 }
 
 func read(t *history.Trace, env *Env) *story {

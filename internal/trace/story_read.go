@@ -112,7 +112,7 @@ func (s *story) stepBegun(i int, l *engine.Lifecycle) {
 
 func (s *story) stepTried(i int, l *engine.Lifecycle) {
 	st := s.step(i, l)
-	o := &outcome{Lifecycle: l, step: st}
+	o := &outcome{Lifecycle: l, step: st, at: i}
 	c := s.lastCall(l.Job)
 	switch {
 	case c == nil, l.Flags&engine.FlagCheckpoint != 0:

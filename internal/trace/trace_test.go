@@ -231,9 +231,8 @@ func TestWithoutEnv(t *testing.T) {
 func TestCancelledBy(t *testing.T) {
 	t.Parallel()
 	p := cancelOnEvent()
-	p.env.Function.Cancel = nil
 	h := History(p.trace(), p.env)
-	if c := h[len(h)-1].Cancel; c == nil || c.Event != otherEvent || c.Expression != "" {
+	if c := h[len(h)-1].Cancel; c == nil || c.Event != otherEvent || c.Expression != `async.data.id == "x"` {
 		t.Errorf("%+v", c)
 	}
 	if int64(h[0].ID.Time()) != h[0].CreatedAt {

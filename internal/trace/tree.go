@@ -32,10 +32,11 @@ const (
 type node struct {
 	Span
 	kind nodeKind
-	// start orders siblings, unix ns; late comes after others of the same start, and the
-	// order in which nodes are made decides the rest.
+	// start orders siblings, unix ns; late comes after others of the same start, at (the
+	// index of a record) decides between others, and the order in which nodes are made the rest.
 	start int64
 	late  bool
+	at    int
 	// drop marks executions that only found steps, final those that answered with the
 	// function's result or error.
 	drop, final bool
@@ -134,7 +135,10 @@ func (b *builder) discovery(j *job) {
 	}
 	first := j.calls[0]
 	n := b.add(b.root, kindDiscovery, derivedSpan(b.t.Run.ID, "discovery:"+callKey(j.id, 0)), nameDiscovery)
-	n.QueuedAt, n.start = first.queued, first.queued*1e6
+	n.QueuedAt, n.start, n.at = first.queued, first.queued*1e6, first.at
+	if first.planned != nil && first.planned.by != nil {
+		n.at = first.planned.by.at // before the steps that were planned with it
+	}
 	if first.cause != nil || first.planned != nil {
 		n.GroupID = j.group
 	}
@@ -228,6 +232,7 @@ func (st *step) outcomeOf(c *call) *outcome {
 // nonStep makes the span of an answer that was the function's result or error.
 func (b *builder) nonStep(c *call) {
 	n := b.add(b.root, kindNonStep, seededSpan("nonstep:"+c.job.group+":"+callAttempt(c)), nameNonStep)
+	n.at = c.at
 	n.Attempts, n.GroupID = c.attempt, c.job.group
 	n.ran(c.queued, c.started, c.ended)
 	n.Status = Completed

@@ -24,6 +24,7 @@ const (
 type output struct {
 	span  string
 	data  []byte // raw JSON; nil if there is none
+	text  bool   // data was text and no JSON
 	form  outputForm
 	input []byte // raw JSON; nil if there is none
 	// events says that the input are the run's events.
@@ -32,9 +33,9 @@ type output struct {
 
 // result is what the run ended with.
 func (s *story) result() output {
-	out := output{data: s.t.Run.Output, form: formPlain}
+	out := output{data: s.t.Run.Output, text: s.t.Run.Text, form: formPlain}
 	if s.end != nil && len(s.end.Payload) > 0 {
-		out.data = s.end.Payload
+		out.data, out.text = s.end.Payload, s.end.Flags&engine.FlagText != 0
 	}
 	if s.status() == Failed {
 		out.form = formError
@@ -47,7 +48,7 @@ func (s *story) result() output {
 func (s *story) callOutput(c *call) output {
 	switch {
 	case c.failed && len(c.answer.Payload) > 0:
-		return output{data: c.answer.Payload, form: formError}
+		return output{data: c.answer.Payload, text: c.answer.Flags&engine.FlagText != 0, form: formError}
 	case c.due == 0 && s.end != nil && s.end.Kind != engine.RunCancelled:
 		return s.result()
 	}

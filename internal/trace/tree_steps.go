@@ -20,6 +20,7 @@ func callAttempt(c *call) string { return strconv.Itoa(c.attempt) }
 func (b *builder) stepNodes(st *step) {
 	for _, o := range st.tries {
 		n := b.add(b.root, kindStep, trySpan(o), st.name)
+		n.at = o.at
 		b.ranAs(n, o)
 		n.Status = Failed
 		b.describe(n, o)
@@ -28,7 +29,9 @@ func (b *builder) stepNodes(st *step) {
 	case st.begin != nil && !st.gateway:
 		b.begun(st)
 	case st.end != nil:
-		b.finished(b.add(b.root, kindStep, seededSpan(st.id), st.name), st.end)
+		n := b.add(b.root, kindStep, seededSpan(st.id), st.name)
+		n.at = st.done
+		b.finished(n, st.end)
 	}
 }
 
@@ -74,7 +77,7 @@ func (b *builder) begun(st *step) {
 	}
 	n := b.add(b.root, kindStep, seededSpan(seed), st.name)
 	n.Attempts = 0
-	n.QueuedAt, n.start = st.begin.At, st.begin.At*1e6
+	n.QueuedAt, n.start, n.at = st.begin.At, st.begin.At*1e6, st.first
 	if st.begin.Kind == engine.StepPlanned {
 		n.ScheduledAt = st.begin.At
 		if st.end != nil {

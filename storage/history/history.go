@@ -56,7 +56,9 @@ type Run struct {
 	// Original is the run that it replays; zero if none.
 	Original ulid.ULID
 	// Output is the raw JSON result or error object, if it was asked for; nil if there is none.
+	// Text says that it is a JSON string because the answer was text and no JSON.
 	Output []byte
+	Text   bool
 }
 
 // BatchID is the id of a batch's collection of events; ok is false if the run has none.

@@ -59,7 +59,7 @@ func (db *DB) withOutput(row *runRow) (Run, error) {
 	err = db.records(row, func(l *engine.Lifecycle) error {
 		switch l.Kind {
 		case engine.RunCompleted, engine.RunFailed, engine.RunCancelled:
-			r.Output = l.Payload
+			r.Output, r.Text = l.Payload, l.Flags&engine.FlagText != 0
 		}
 		return nil
 	})
