@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"ingot/engine/expr"
@@ -103,6 +104,11 @@ type BulkCancel struct {
 	After, Before int64
 	// If is a condition on the run's first event; empty is all.
 	If string
+	// ID names the cancellation: asked for again, also after a restart, it goes on where it
+	// was, with its count. It is remembered for 24 h. Zero is no name.
+	ID ulid.ULID
+	// Progress is kept at the number of runs so far; nil is nobody's interest.
+	Progress *atomic.Int64
 }
 
 // ErrCondition says that a condition cannot be compiled.
@@ -139,6 +145,10 @@ func (p *partition) beginBulk(req *request) {
 		c := *req.bulk
 		c.Before = p.now + 1
 		req.bulk = &c
+	}
+	if p.resumeBulk(b) {
+		p.answer(req, b.done, nil)
+		return
 	}
 	p.bulks = append(p.bulks, b)
 	p.more = true
@@ -182,6 +192,7 @@ func (p *partition) cancelBulks() {
 		p.finish(r, RunCancelled, nil, nil)
 		b.done++
 	}
+	p.saveBulk(b, whole)
 	if whole {
 		p.bulks = p.bulks[1:]
 		p.answer(b.req, b.done, nil)
@@ -218,6 +229,9 @@ type Replay struct {
 	// Step is the planned step that is called first; empty lets the function go on by
 	// itself after Steps.
 	Step string
+	// Once names the replay: another one of the function with that name is refused with
+	// ErrRunExists, also when the run has ended, for 24 h. Zero is no name.
+	Once ulid.ULID
 }
 
 // NewReplayID makes the id of a replay's run in a function.
@@ -233,13 +247,16 @@ func (p *partition) replay(c *Replay) error {
 	if fn == nil {
 		return ErrFunctionNotFound
 	}
-	if p.load(c.RunID) != nil {
+	if p.load(c.RunID) != nil || c.Once != (ulid.ULID{}) && p.remembered(replayKey(c)) {
 		return ErrRunExists
 	}
 	p.begin(fn, &newRun{id: c.RunID, events: c.Events, ids: c.EventIDs, original: c.Original, source: c.RunID, trace: c.Trace, batch: len(c.Events) > 1})
 	r := p.runs[c.RunID]
 	if r == nil {
 		return ErrSkipped
+	}
+	if c.Once != (ulid.ULID{}) {
+		p.rememberKey(replayKey(c))
 	}
 	for _, s := range c.Steps {
 		r.addStep(s, true)

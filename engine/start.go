@@ -304,7 +304,11 @@ func dedupeKey(fn ids.UUID, ev *routedEvent) []byte {
 // duplicate reports whether the event's id has started the function within 24 h
 // (spec 03 §7.2).
 func (p *partition) duplicate(fn ids.UUID, ev *routedEvent) bool {
-	key := dedupeKey(fn, ev)
+	return p.remembered(dedupeKey(fn, ev))
+}
+
+// remembered reports whether a key of TableDedupe is there and has not expired.
+func (p *partition) remembered(key []byte) bool {
 	if _, ok := p.deduped[string(key)]; ok {
 		return true
 	}
@@ -320,7 +324,11 @@ func (p *partition) remember(fn *function.Function, ev *routedEvent) {
 	if !ev.Dedupable() {
 		return
 	}
-	key := dedupeKey(fn.ID, ev)
+	p.rememberKey(dedupeKey(fn.ID, ev))
+}
+
+// rememberKey puts a key into TableDedupe, for 24 h.
+func (p *partition) rememberKey(key []byte) {
 	p.deduped[string(key)] = struct{}{}
 	p.batch.Put(TableDedupe, key, appendUint64(p.key[:0], sortable(p.now+dedupeFor.Milliseconds())))
 	p.expireLater(TableDedupe, key, dedupeFor)

@@ -57,6 +57,9 @@ const (
 	TableLane Table = 19
 	// TableDead holds what can never run, by time and id.
 	TableDead Table = 20
+	// TableJob holds long operations of operators by their id: in the system partition what
+	// was asked for (Catalog.SaveJob), in the others how far a bulk cancellation is.
+	TableJob Table = 21
 )
 
 // Once reports whether the engine puts a key of the table only while it is not
@@ -70,7 +73,8 @@ func (t Table) Once() bool {
 	return false
 }
 
-// SystemPartition is the partition of state that belongs to no partition: the catalog.
+// SystemPartition is the partition of state that belongs to no partition: the catalog, and
+// what operators have asked for.
 const SystemPartition = -1
 
 // ErrClosed is returned by a store or log that has been closed.
