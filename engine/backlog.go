@@ -31,6 +31,7 @@ func (b *backlogs) of(fn ids.UUID) *atomic.Int64 {
 
 // count adds to the backlog of a queue.
 func (p *partition) count(q *fnQueue, n int64) {
+	q.counted += n
 	q.backlog.Add(n)
 	p.set.backlogs.total.Add(n)
 }

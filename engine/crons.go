@@ -148,6 +148,7 @@ func (p *partition) fireCrons() {
 			continue
 		}
 		p.fireCron(e)
+		p.at = blame{}
 		p.putCron(key, e.scheduled)
 		e.scheduled = nextCron(e.schedule, e.scheduled)
 		e.setAt()
@@ -177,6 +178,11 @@ func (p *partition) fireCron(e *cronEntry) {
 func (p *partition) fired(fn *function.Function, cron string, ev *event.Event) {
 	re := &routedEvent{Event: *ev, json: ev.AppendJSON(nil)}
 	q := p.queue(fn.ID)
+	p.at = blame{fn: fn.ID, event: ev.InternalID}
+	if reason, ok := p.condemned(p.at); ok {
+		p.buryEvents(fn.ID, ev.InternalID, [][]byte{re.json}, reason)
+		return
+	}
 	switch {
 	case q.draining:
 		p.skip(fn, ev.InternalID, SkipDraining)

@@ -16,7 +16,11 @@ import (
 // read. Until the end of the round it is in memory as a run that has ended, so that it
 // is put aside once, whoever looks for it.
 func (p *partition) buryDamaged(id ulid.ULID, record []byte, cause error) {
-	r, err := decodeRun(id, record)
+	var r *run
+	err := cause
+	if !p.blind(id) {
+		r, err = decodeRun(id, record)
+	}
 	if err == nil { // only its steps or events are damaged: it can tell what it holds
 		r.place()
 		p.giveUp(r)

@@ -170,6 +170,7 @@ func (p *partition) redrive(d *DeadLetter) error {
 		if err != nil || len(events) == 0 {
 			return fmt.Errorf("%w: its events cannot be read", ErrStillDead)
 		}
+		p.pardon(blame{fn: d.Fn, event: d.ID})
 		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, d.ID[:]), events: events, source: d.ID, batch: len(events) > 1})
 		return nil
 	}
@@ -192,6 +193,7 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 	if p.load(d.ID) != nil {
 		return fmt.Errorf("%w: the run is active", ErrStillDead)
 	}
+	p.pardon(blame{run: d.ID})
 	r, err := decodeRun(d.ID, d.Body)
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told

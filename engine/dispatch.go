@@ -62,6 +62,7 @@ func (p *partition) turn(q *fnQueue) {
 // millisecond fires when the clock shows that millisecond.
 func (p *partition) fireTimers() {
 	for n := 0; ; n++ {
+		p.at = blame{}
 		due, ok := p.timers.next()
 		if !ok || due > p.now {
 			return
@@ -71,6 +72,7 @@ func (p *partition) fireTimers() {
 			return
 		}
 		t := p.timers.pop()
+		p.at = blame{run: t.run}
 		if t.job == pendingJob {
 			p.batch.Delete(TableTimer, timerKey(p.key[:0], t.due, t.run, t.job))
 			p.pendingDue(t)
@@ -161,8 +163,10 @@ func (p *partition) dispatch() {
 	for p.pick() {
 		p.loadPicked()
 		for _, k := range p.picks {
+			p.at = blame{run: k.e.run}
 			p.settle(k)
 		}
+		p.at = blame{}
 		if p.moved >= maxMoved {
 			p.more = true
 			return
@@ -247,12 +251,15 @@ func (p *partition) loadPicked() {
 	slices.SortFunc(p.absent, bytes.Compare)
 	p.absent = slices.CompactFunc(p.absent, bytes.Equal)
 	var held int64
+	p.at = blame{run: ulid.ULID(p.absent[0])}
 	p.check(p.store.Get(TableRun, p.absent, func(i int, v []byte) {
-		if held > maxPickedBytes {
-			return
+		if held <= maxPickedBytes {
+			if r := p.stored(ulid.ULID(p.absent[i]), v); r != nil {
+				held += r.stateSize + int64(size(r.events))
+			}
 		}
-		if r := p.stored(ulid.ULID(p.absent[i]), v); r != nil {
-			held += r.stateSize + int64(size(r.events))
+		if i++; i < len(p.absent) {
+			p.at.run = ulid.ULID(p.absent[i])
 		}
 	}))
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func (a *app) Gateway(g *engine.GatewayCall, done func(engine.GatewayResult)) {
 
 type rig struct {
 	t     *testing.T
-	store *memstore.Store
+	store engine.Store
 	cat   *engine.Catalog
 	eng   *engine.Engine
 	app   *app
@@ -46,7 +47,13 @@ type rig struct {
 
 func start(t *testing.T, do func(*engine.Call) engine.Result, fns ...*function.Function) *rig {
 	t.Helper()
-	r := &rig{t: t, store: memstore.New(1, memstore.Options{Partitions: 2}), app: &app{do: do}}
+	return startOn(t, memstore.New(1, memstore.Options{Partitions: 2}), do, fns...)
+}
+
+// startOn is start with another store.
+func startOn(t *testing.T, store engine.Store, do func(*engine.Call) engine.Result, fns ...*function.Function) *rig {
+	t.Helper()
+	r := &rig{t: t, store: store, app: &app{do: do}}
 	sys, err := r.store.Partition(engine.SystemPartition)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +70,7 @@ func start(t *testing.T, do func(*engine.Call) engine.Result, fns ...*function.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.eng, err = engine.New(engine.Config{Store: r.store, Catalog: r.cat, Transport: r.app, RetryInterval: 10 * time.Millisecond})
+	r.eng, err = engine.New(engine.Config{Store: r.store, Catalog: r.cat, Transport: r.app, RetryInterval: 10 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

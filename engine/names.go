@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // waitNames counts, per event name and partition, the waits for it, so that an
 // event goes only to partitions that wait for its name, and lifecycle events
@@ -42,6 +45,18 @@ func (w *waitNames) remove(name string, partition int) {
 		}
 	}
 	delete(w.counts, name)
+}
+
+// forget takes out all waits of a partition.
+func (w *waitNames) forget(partition int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, c := range w.counts {
+		c[partition] = 0
+		if !slices.ContainsFunc(c, func(n int32) bool { return n > 0 }) {
+			delete(w.counts, name)
+		}
+	}
 }
 
 // partitions calls visit for each partition that waits for the name. It does not

@@ -179,6 +179,7 @@ func (p *partition) cancelBulks() {
 		return true
 	}))
 	for _, id := range found {
+		p.at = blame{run: id}
 		r := p.load(id)
 		if r == nil || r.fn != c.Fn {
 			continue
@@ -192,6 +193,7 @@ func (p *partition) cancelBulks() {
 		p.finish(r, RunCancelled, nil, nil)
 		b.done++
 	}
+	p.at = blame{}
 	p.saveBulk(b, whole)
 	if whole {
 		p.bulks = p.bulks[1:]

@@ -37,6 +37,8 @@ type settings struct {
 	backlogs backlogs
 	// draining stops new calls while the engine is being stopped.
 	draining atomic.Bool
+	// crash lets panics end the process, as tests want them to.
+	crash bool
 }
 
 // cmdKind says what a command asks of a partition.
@@ -127,12 +129,19 @@ type reply struct {
 // inputs it reads its own store, and the shared count of who waits for which
 // event name (waitNames), which only decides whether a lifecycle event is sent.
 type partition struct {
-	id    int
-	set   *settings
-	store PartitionStore
-	names *waitNames
-	log   *slog.Logger
+	id     int
+	set    *settings
+	store  PartitionStore
+	names  *waitNames
+	log    *slog.Logger
+	gauges gauges
+	faults faults
+	memory
+}
 
+// memory is what a partition has read from its store, or decided since. It is made anew
+// when a partition restarts.
+type memory struct {
 	snapshot *Snapshot
 	limits   map[ids.UUID]*limits
 
@@ -167,7 +176,6 @@ type partition struct {
 	dead       int // dead letters
 	recount    *recount
 	bulks      []*bulk
-	gauges     gauges
 	timers     timerQueue
 	crons      cronTable
 	waits      *waitIndex
@@ -192,6 +200,7 @@ type partition struct {
 	runMS, runTick int64
 
 	// Of the current apply.
+	at           blame
 	now          int64
 	batch        Batch
 	out          *effects
@@ -234,8 +243,11 @@ const (
 )
 
 func newPartition(id int, epoch uint64, set *settings, store PartitionStore, names *waitNames, log *slog.Logger) *partition {
-	return &partition{
-		id: id, set: set, store: store, names: names, log: log,
+	return &partition{id: id, set: set, store: store, names: names, log: log, memory: newMemory(epoch, set)}
+}
+
+func newMemory(epoch uint64, set *settings) memory {
+	return memory{
 		snapshot: &Snapshot{},
 		limits:   map[ids.UUID]*limits{},
 		runs:     map[ulid.ULID]*run{},
@@ -269,8 +281,10 @@ func (p *partition) apply(now int64, cmds []command) (Batch, *effects, error) {
 	p.countOn()
 	p.page()
 	for i := range cmds {
+		p.at = blame{request: cmds[i].request}
 		p.command(&cmds[i])
 	}
+	p.at = blame{}
 	p.fireTimers()
 	p.fireCrons()
 	p.expire()
@@ -363,10 +377,17 @@ func (p *partition) command(c *command) {
 	case cmdEvent:
 		p.event(c.event)
 	case cmdMessage:
+		p.at.run = c.message.run
+		if p.blind(c.message.run) {
+			p.buryMessage(c)
+			return
+		}
 		p.receive(c.message)
 	case cmdResult:
+		p.at.run = c.result.Ref.RunID
 		p.result(c.result)
 	case cmdGatewayResult:
+		p.at.run = c.gateway.Ref.RunID
 		p.gatewayResult(c.gateway)
 	case cmdSnapshot:
 		p.configure(c.snapshot)
@@ -451,8 +472,10 @@ func (p *partition) delivered(seq uint64) {
 // flush writes what this round changed.
 func (p *partition) flush() {
 	for _, r := range p.touched {
+		p.at = blame{run: r.id}
 		p.save(r)
 	}
+	p.at = blame{}
 	p.flushFlows()
 	p.trimDead()
 	if p.dirtyCursors {

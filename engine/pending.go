@@ -208,10 +208,13 @@ func (p *partition) startPending(f *flow) {
 	p.hold(f, nil)
 	p.change(f)
 	fn := p.snapshot.ByID[f.fn]
+	reason, dead := p.condemned(blame{run: ulid.ULID(f.id)})
 	if fn == nil || len(events) == 0 {
-		e := encoder{}
-		e.triggers(events)
-		p.bury(&DeadLetter{ID: c.source, Kind: DeadEvents, Fn: f.fn, Reason: "their function is not registered", Body: e.b})
+		reason, dead = "their function is not registered", true
+	}
+	if dead {
+		p.pardon(blame{run: ulid.ULID(f.id)}) // the next events with the key are others
+		p.buryEvents(f.fn, c.source, events, reason)
 		return
 	}
 	s := newRun{

@@ -133,6 +133,8 @@ type fnQueue struct {
 	held [flowConcurrency + 1]int
 	// backlog counts runs that are ready or being called.
 	backlog *atomic.Int64
+	// counted is this partition's share of it.
+	counted int64
 
 	zero  lane
 	lanes map[laneID]*lane // all others

@@ -209,6 +209,9 @@ func (p *partition) startSync(req *request) error {
 	if p.load(s.RunID) != nil {
 		return ErrRunExists
 	}
+	if _, dead := p.condemned(blame{run: s.RunID}); dead {
+		return ErrInternal
+	}
 	if out, _ := p.storedOutput(s.RunID); out != nil {
 		return ErrRunExists
 	}

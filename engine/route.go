@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"ingot/engine/event"
@@ -93,6 +95,8 @@ type router struct {
 	names      *waitNames
 	partitions int
 	log        *slog.Logger
+	// crash lets panics end the process, as tests want them to.
+	crash bool
 
 	// Of the current event.
 	candidates []triggerRef
@@ -105,8 +109,32 @@ func newRouter(partitions int, names *waitNames, log *slog.Logger) *router {
 }
 
 // route calls deliver for each partition that ev concerns. ev's memory must stay
-// valid for as long as the commands live.
-func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEvent)) {
+// valid for as long as the commands live. An error says that the event has made the
+// router panic, and went nowhere.
+func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEvent)) error {
+	if err := r.collect(ev); err != nil {
+		return err
+	}
+	for i, re := range r.byPart {
+		if re != nil {
+			r.byPart[i] = nil
+			deliver(i, re)
+		}
+	}
+	return nil
+}
+
+// collect fills byPart.
+func (r *router) collect(ev *event.Event) (err error) {
+	if !r.crash {
+		defer func() {
+			if v := recover(); v != nil {
+				clear(r.byPart)
+				err = fmt.Errorf("the server failed at it: %v", v)
+				r.log.Error("the routing of an event has panicked", "event", string(ev.Name), "panic", v, "stack", string(debug.Stack()))
+			}
+		}()
+	}
 	var made []byte
 	text := func() []byte {
 		if made == nil {
@@ -127,12 +155,7 @@ func (r *router) route(ev *event.Event, deliver func(partition int, re *routedEv
 	}
 	r.triggers(ev, text, target)
 	r.names.partitions(ev.Name, func(i int) { target(i) })
-	for i, re := range r.byPart {
-		if re != nil {
-			r.byPart[i] = nil
-			deliver(i, re)
-		}
-	}
+	return nil
 }
 
 // triggers collects the functions that the event's name and conditions select:

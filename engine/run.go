@@ -49,7 +49,9 @@ type job struct {
 	state   jobState
 	race    bool
 	attempt int
-	gen     uint32
+	// faults counts the calls in a row that the server has failed at, below maxFaults.
+	faults uint8
+	gen    uint32
 	// due is the unix ms of the timer, or the expiry of a jobCancelOn.
 	due int64
 	// step is the planned, slept or awaited step; for a discovery the step whose
@@ -364,7 +366,7 @@ func (e *encoder) job(j *job) {
 	}
 	e.uint(uint64(j.id))
 	e.byte(byte(j.kind))
-	e.byte(byte(state) | b2u(j.race)<<4 | b2u(j.ai)<<5)
+	e.byte(byte(state) | b2u(j.race)<<4 | b2u(j.ai)<<5 | j.faults<<6)
 	e.uint(uint64(j.attempt))
 	e.uint(uint64(j.gen))
 	e.int(j.due)
@@ -449,7 +451,7 @@ func (d *decoder) job(j *job) {
 	j.id = uint32(d.uint())
 	j.kind = jobKind(d.byte())
 	s := d.byte()
-	j.state, j.race, j.ai = jobState(s&15), s&16 != 0, s&32 != 0
+	j.state, j.race, j.ai, j.faults = jobState(s&15), s&16 != 0, s&32 != 0, s>>6
 	j.attempt = int(d.uint())
 	j.gen = uint32(d.uint())
 	j.due = d.int()

@@ -46,7 +46,8 @@ type Config struct {
 	// OnFailure is told once when storage has failed and the engine has stopped.
 	OnFailure func(error)
 
-	window int // entries of ready and timer windows, a quarter of the lanes; 0 means the defaults
+	crash  bool // panics end the process
+	window int  // entries of ready and timer windows, a quarter of the lanes; 0 means the defaults
 }
 
 // Engine owns the partitions' goroutines and the routers.
@@ -88,7 +89,7 @@ func New(c Config) (*Engine, error) {
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
 		history:     c.History,
 		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
-		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows), maxDead: maxDead,
+		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows), maxDead: maxDead, crash: c.crash,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.names = newWaitNames(n)
@@ -212,6 +213,7 @@ func (e *Engine) now() int64 {
 // routeEvents follows the write-ahead log.
 func (e *Engine) routeEvents() {
 	r := newRouter(e.set.partitions, e.names, e.log)
+	r.crash = e.set.crash
 	log := e.conf.Store.Log()
 	var from uint64
 	for {
@@ -235,22 +237,27 @@ func (e *Engine) routeGroup(r *router, g *LogGroup) bool {
 	r.table = e.table.Load()
 	rest := g.Data
 	var ev event.Event
+	bury := func(seq uint64, reason string, body []byte) bool {
+		unit.add()
+		dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, seq)), Kind: DeadEntry, Reason: reason, Body: bytes.Clone(body)}
+		return e.workers[0].box.offer(e.ctx, command{kind: cmdDead, log: 0, seq: seq, unit: unit, dead: dead}) == nil
+	}
 	for seq := g.First; len(rest) > 0; seq++ {
 		next, err := event.DecodeRecord(rest, &ev)
 		if err != nil {
-			unit.add()
-			dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, seq)), Kind: DeadEntry,
-				Reason: fmt.Sprintf("entry %d of the event log cannot be read, nor can those after it in its group: %v", seq, err), Body: bytes.Clone(rest)}
-			return e.workers[0].box.offer(e.ctx, command{kind: cmdDead, log: 0, seq: seq, unit: unit, dead: dead}) == nil
+			return bury(seq, fmt.Sprintf("entry %d of the event log cannot be read, nor can those after it in its group: %v", seq, err), rest)
 		}
-		rest = next
 		ok := true
-		r.route(&ev, func(i int, re *routedEvent) {
+		err = r.route(&ev, func(i int, re *routedEvent) {
 			unit.add()
 			if e.workers[i].box.offer(e.ctx, command{kind: cmdEvent, log: 0, seq: seq, unit: unit, event: re}) != nil {
 				ok = false
 			}
 		})
+		if err != nil {
+			ok = bury(seq, err.Error(), rest[:len(rest)-len(next)])
+		}
+		rest = next
 		if !ok {
 			return false
 		}
@@ -261,6 +268,7 @@ func (e *Engine) routeGroup(r *router, g *LogGroup) bool {
 // routeMessages follows the partitions' outgoing logs.
 func (e *Engine) routeMessages() {
 	r := newRouter(e.set.partitions, e.names, e.log)
+	r.crash = e.set.crash
 	for {
 		batch, ok := e.inbox.take()
 		if !ok {
@@ -282,21 +290,21 @@ func (e *Engine) routeMessage(r *router, from int, m *sentMessage) {
 		return
 	}
 	err := errRecord
-	var ev *event.Event
 	if m.kind == msgEvent {
-		ev, err = internalEvent(m.body)
+		var ev *event.Event
+		if ev, err = internalEvent(m.body); err == nil {
+			err = r.route(ev, func(i int, re *routedEvent) {
+				unit.add()
+				e.workers[i].box.put(command{kind: cmdEvent, log: from + 1, seq: m.seq, unit: unit, event: re})
+			})
+		}
 	}
 	if err != nil {
 		unit.add()
 		dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, m.seq)), Kind: DeadEntry,
-			Reason: fmt.Sprintf("message %d of partition %d cannot be read: %v", m.seq, from, err), Body: m.body}
+			Reason: fmt.Sprintf("message %d of partition %d: %v", m.seq, from, err), Body: m.body}
 		e.workers[0].box.put(command{kind: cmdDead, log: from + 1, seq: m.seq, unit: unit, dead: dead})
-		return
 	}
-	r.route(ev, func(i int, re *routedEvent) {
-		unit.add()
-		e.workers[i].box.put(command{kind: cmdEvent, log: from + 1, seq: m.seq, unit: unit, event: re})
-	})
 }
 
 // release lets a durable round's effects go.

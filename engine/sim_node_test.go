@@ -35,14 +35,26 @@ type Arrival struct {
 // NewSimNode opens an engine whose loops are not running. window bounds its
 // ready and timer windows; 0 leaves the defaults.
 func NewSimNode(c Config, window int) (*SimNode, error) {
-	c.window = window
+	c.window, c.crash = window, true
 	e, err := New(c)
 	if err != nil {
 		return nil, err
 	}
 	n := &SimNode{e: e, r: newRouter(e.set.partitions, e.names, e.log)}
+	n.r.crash = true
 	c.Catalog.Subscribe(e.configure)
 	return n, nil
+}
+
+// Catch lets the engine go on after panics, as it does outside tests.
+func (n *SimNode) Catch() { n.e.set.crash, n.r.crash = false, false }
+
+// Faults is the number of panics that were caught in partitions.
+func (n *SimNode) Faults() (total int) {
+	for _, w := range n.e.workers {
+		total += w.p.faults.total
+	}
+	return total
 }
 
 // Partitions is the number of partitions.

@@ -26,6 +26,13 @@ func (n *SimNode) SetMode(fn ids.UUID, m FunctionMode) {
 	n.ask(functionPartition(fn, n.e.set.partitions), &request{kind: reqSetMode, fn: fn, mode: m})
 }
 
+// SetModeAnswered is SetMode with the answer.
+func (n *SimNode) SetModeAnswered(fn ids.UUID, m FunctionMode) func() error {
+	req := &request{kind: reqSetMode, fn: fn, mode: m}
+	n.ask(functionPartition(fn, n.e.set.partitions), req)
+	return func() error { _, err := req.result(); return err }
+}
+
 // CancelBulk begins to cancel runs; the returned function tells how many there were.
 func (n *SimNode) CancelBulk(b *BulkCancel) func() (int, error) {
 	req := &request{kind: reqCancelBulk, bulk: b}

@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // RestartPartition replaces a partition by a new incarnation, as if another node had
 // taken it over: what it had in memory is gone, answers of its calls are lost, what
 // logs bring comes again. All its commits must be durable.
@@ -11,11 +13,7 @@ func (n *SimNode) RestartPartition(i int) error {
 	}
 	w := &worker{e: n.e, p: newPartition(i, old.p.lender.epoch+1, &n.e.set, ps, n.e.names, n.e.log), box: newMailbox(8192)}
 	w.p.set = old.p.set
-	for name, counts := range n.e.names.counts { // they are counted anew
-		for counts[i] > 0 {
-			n.e.names.remove(name, i)
-		}
-	}
+	n.e.names.forget(i) // they are counted anew
 	if _, err := w.p.recover(); err != nil {
 		return err // what it has not delivered is with the router already
 	}
@@ -29,4 +27,52 @@ func (n *SimNode) RestartPartition(i int) error {
 	}
 	n.e.workers[i] = w
 	return nil
+}
+
+// Trip runs a round of a partition that panics at one of its writes, if it has so many,
+// and is then done anew; fault is called in between.
+func (n *SimNode) Trip(i, max, write int, fault func()) {
+	p := n.e.workers[i].p
+	store := p.store
+	p.store, n.e.set.crash = &tripStore{store, write, fault}, false
+	n.Round(i, max)
+	p.store, n.e.set.crash, p.faults = store, true, faults{}
+}
+
+// tripStore panics once, at a write.
+type tripStore struct {
+	PartitionStore
+	left  int
+	fault func()
+}
+
+type tripBatch struct {
+	Batch
+	s *tripStore
+}
+
+func (s *tripStore) NewBatch() Batch { return &tripBatch{s.PartitionStore.NewBatch(), s} }
+
+func (s *tripStore) Commit(b Batch, done func(error)) {
+	s.PartitionStore.Commit(b.(*tripBatch).Batch, done)
+}
+
+func (b *tripBatch) Put(t Table, key, value []byte) {
+	if b.s.left--; b.s.left == 0 {
+		b.s.fault()
+		panic("a fault of the server")
+	}
+	b.Batch.Put(t, key, value)
+}
+
+// BreakRouting lets the router panic at events for a function, until the next
+// configuration.
+func (n *SimNode) BreakRouting(slug string) {
+	t := n.e.table.Load()
+	t.functions = slices.Clone(t.functions) // the catalog's are others'
+	for i, fn := range t.functions {
+		if fn.Slug == slug {
+			t.functions[i] = nil
+		}
+	}
 }

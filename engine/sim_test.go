@@ -223,10 +223,32 @@ func (w *world) act() {
 		w.node.Signal(fmt.Sprint("sig", w.rng.IntN(3)))
 	case n < 98:
 		w.crash()
+	case n < 99:
+		w.trip()
 	}
 	if err := w.node.Failed(); err != nil {
 		w.errorf("engine failed: %v", err)
 	}
+}
+
+// trip lets a partition panic in the middle of a round. Answers of its calls are lost.
+func (w *world) trip() {
+	i := w.rng.IntN(w.node.Partitions())
+	w.store.Flush()
+	w.node.Trip(i, 1+w.rng.IntN(8), 1+w.rng.IntN(12), func() {
+		calls := w.calls
+		w.calls = nil
+		for _, c := range calls {
+			switch {
+			case c.call != nil && c.call.Ref.Partition == i:
+				w.inFlight[c.call.Fn.Slug]--
+			case c.gateway != nil && c.gateway.Ref.Partition == i:
+				w.inFlight["gate"]--
+			default:
+				w.calls = append(w.calls, c)
+			}
+		}
+	})
 }
 
 func (w *world) crash() {

@@ -123,7 +123,10 @@ func (p *partition) load(id ulid.ULID) *run {
 
 // loadStored is apart from load so that the way without a read does not allocate.
 func (p *partition) loadStored(id ulid.ULID) (r *run) {
+	at := p.at
+	p.at = blame{run: id}
 	p.check(p.store.Get(TableRun, [][]byte{id[:]}, func(_ int, v []byte) { r = p.stored(id, v) }))
+	p.at = at
 	if p.err != nil {
 		return nil
 	}
@@ -134,6 +137,10 @@ func (p *partition) loadStored(id ulid.ULID) (r *run) {
 // no record, or none that can be read, which is put aside as a dead letter.
 func (p *partition) stored(id ulid.ULID, record []byte) *run {
 	if record == nil {
+		return nil
+	}
+	if reason, ok := p.condemned(blame{run: id}); ok {
+		p.buryDamaged(id, record, errors.New(reason))
 		return nil
 	}
 	r, err := p.read(id, record)

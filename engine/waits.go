@@ -92,15 +92,23 @@ func (p *partition) removePause(r *run, j *job) {
 func (p *partition) event(ev *routedEvent) {
 	if p.waits.has(ev.Name) {
 		var refs []waitRef
+		p.at = blame{}
 		p.waits.candidates(ev.Name, ev.json, func(ref waitRef) { refs = append(refs, ref) })
 		for _, ref := range refs {
+			p.at = blame{run: ref.run}
 			p.match(ref, ev)
 		}
 	}
 	if f := ev.refused; f != nil {
+		p.at = blame{run: f.run}
 		p.invokeDone(&message{run: f.run, step: f.step, body: f.memo})
 	}
 	for _, fn := range ev.fns {
+		p.at = blame{fn: fn.ID, event: ev.InternalID}
+		if reason, ok := p.condemned(p.at); ok {
+			p.buryEvents(fn.ID, ev.InternalID, [][]byte{ev.json}, reason)
+			continue
+		}
 		p.trigger(fn, ev)
 	}
 }

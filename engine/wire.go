@@ -180,6 +180,11 @@ type SyncCall struct {
 // it is stopping. It is no attempt.
 const CodeShutdown = "shutdown"
 
+// CodeFault is the Result.ErrorCode of a call that a defect of this server has prevented
+// or cut off. It is no attempt of the function either; after maxFaults in a row the run is
+// put aside as a dead letter.
+const CodeFault = "fault"
+
 // Result is what came of a Call, classified (spec 01 §8, §11; spec 03 §11.4).
 // Exactly one of Ops, Output-without-Error and Error describes the outcome.
 type Result struct {

@@ -101,7 +101,7 @@ const muchWork = 10_000
 // round applies commands and commits what they changed.
 func (w *worker) round(cmds []command) error {
 	w.e.work.Add(int64(len(cmds)))
-	batch, eff, err := w.p.apply(w.e.now(), cmds)
+	batch, eff, err := w.try(cmds)
 	if err != nil {
 		return err
 	}

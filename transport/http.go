@@ -240,7 +240,7 @@ func (j *job) refuse(res engine.Result) {
 	j.release()
 }
 
-// perform makes one call. A defect in here must cost an attempt, not the run.
+// perform makes one call. A defect in here is a fault of the server, not of the function.
 func (h *HTTP) perform(c *engine.Call) (res engine.Result) {
 	start := time.Now()
 	end := start // until there is an answer
@@ -248,6 +248,7 @@ func (h *HTTP) perform(c *engine.Call) (res engine.Result) {
 		if p := recover(); p != nil {
 			h.opts.Logger.Error("a call has panicked", "panic", p, "run", c.Ref.RunID, "stack", string(debug.Stack()))
 			res = wire.Failure(fmt.Sprintf("internal error: %v", p))
+			res.ErrorCode = engine.CodeFault
 		}
 		res.Ref = c.Ref
 		res.StartedAt = start.UnixMilli()

@@ -145,30 +145,31 @@ func (p *partition) Get(t engine.Table, keys [][]byte, fn func(i int, value []by
 const fewKeys = 4
 
 // getMany is Get for ascending keys.
-func (p *partition) getMany(t engine.Table, keys [][]byte, fn func(i int, value []byte)) error {
+func (p *partition) getMany(t engine.Table, keys [][]byte, fn func(i int, value []byte)) (err error) {
 	it, err := p.store.db.NewIter(nil)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, it.Close()) }() // also if fn panics
 	for i, k := range keys {
 		p.tableKey(t, k)
 		if !it.SeekPrefixGE(p.key) || !bytes.Equal(it.Key(), p.key) {
 			if err := it.Error(); err != nil {
-				return errors.Join(err, it.Close())
+				return err
 			}
 			fn(i, nil)
 			continue
 		}
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return errors.Join(err, it.Close())
+			return err
 		}
 		if value == nil {
 			value = []byte{} // nil would mean that there is no value
 		}
 		fn(i, value)
 	}
-	return it.Close()
+	return nil
 }
 
 // tableKey makes key the whole key. A callback of Get may make it another one.
@@ -197,7 +198,7 @@ func (p *partition) get(t engine.Table, i int, key []byte, fn func(int, []byte))
 }
 
 // Scan implements engine.PartitionStore.
-func (p *partition) Scan(t engine.Table, from, to []byte, fn func(key, value []byte) bool) error {
+func (p *partition) Scan(t engine.Table, from, to []byte, fn func(key, value []byte) bool) (err error) {
 	if !p.gate.enter() {
 		return engine.ErrClosed
 	}
@@ -218,9 +219,10 @@ func (p *partition) Scan(t engine.Table, from, to []byte, fn func(key, value []b
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, it.Close()) }() // also if fn panics
 	for ok := it.First(); ok && fn(it.Key()[tablePrefix:], it.Value()); ok = it.Next() {
 	}
-	return errors.Join(it.Error(), it.Close())
+	return it.Error()
 }
 
 // close completes all commits and ends the partition.

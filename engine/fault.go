@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Faults of the server itself. A partition that panics is at work on something: a run, or
+// an event for a function. Its round is not committed; the partition restarts from what
+// is stored, and tries again what it had to do. What has made it panic too often is put
+// aside as a dead letter, so that it neither ends the process nor holds up others.
+
+// blame names what a partition is at work on; zero if it is nothing in particular.
+type blame struct {
+	run ulid.ULID // or the key of pending events
+	// fn and event are an event on its way into a function.
+	fn    ids.UUID
+	event ulid.ULID
+	// request is that of an API call.
+	request *request
+}
+
+const (
+	// maxFaults is how often something may make the partition panic before it is put
+	// aside. The next as many times it is put aside without being looked at.
+	maxFaults = 3
+	// maxBlamed bounds what is remembered to have made the partition panic.
+	maxBlamed = 4096
+)
+
+// faults count the panics of a partition by what it was at, since the process started.
+type faults struct {
+	seen map[blame]*fault
+	// total is only of interest to tests and metrics; unknown counts those in a row that
+	// can be blamed on nothing.
+	total, unknown int
+}
+
+type fault struct {
+	n      int
+	reason string
+}
+
+// ErrInternal is the answer to an API call that has made its partition panic.
+var ErrInternal = errors.New("internal error; the server's log has the details")
+
+// faultError is a panic of a round.
+type faultError struct {
+	at    blame
+	value any
+	stack []byte
+}
+
+func (e *faultError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// attempt is apply; a panic is returned as a *faultError.
+func (p *partition) attempt(now int64, cmds []command) (b Batch, eff *effects, err error) {
+	if !p.set.crash {
+		defer func() {
+			if v := recover(); v != nil {
+				err = &faultError{p.at, v, debug.Stack()}
+			}
+		}()
+	}
+	b, eff, err = p.apply(now, cmds)
+	p.faults.unknown = 0
+	return b, eff, err
+}
+
+// note counts a fault, and reports whether going on makes sense.
+func (f *faults) note(e *faultError) bool {
+	f.total++
+	if e.at == (blame{}) {
+		f.unknown++
+		return f.unknown <= maxFaults
+	}
+	if e.at.request != nil && e.at.run.IsZero() {
+		return true // it is not tried again
+	}
+	e.at.request = nil
+	if f.seen == nil || len(f.seen) >= maxBlamed {
+		f.seen = map[blame]*fault{}
+	}
+	was := f.seen[e.at]
+	if was == nil {
+		was = &fault{}
+		f.seen[e.at] = was
+	}
+	was.n++
+	was.reason = fmt.Sprintf("the server failed %d times at it: %v", maxFaults, e.value)
+	return was.n <= 2*maxFaults
+}
+
+// condemned reports whether something has made the partition panic too often, and why.
+func (p *partition) condemned(at blame) (reason string, yes bool) {
+	if len(p.faults.seen) == 0 {
+		return "", false
+	}
+	f := p.faults.seen[at]
+	if f == nil || f.n < maxFaults {
+		return "", false
+	}
+	return f.reason, true
+}
+
+// blind reports whether even putting a run aside has made the partition panic.
+func (p *partition) blind(run ulid.ULID) bool {
+	f := p.faults.seen[blame{run: run}]
+	return f != nil && f.n > maxFaults
+}
+
+// pardon forgets the faults of a run, or of an event on its way into a function.
+func (p *partition) pardon(at blame) { delete(p.faults.seen, at) }
+
+// buryMessage puts a message aside that makes the partition panic although its run is
+// out of the way.
+func (p *partition) buryMessage(c *command) {
+	reason, _ := p.condemned(p.at)
+	e := encoder{}
+	e.message(c.message)
+	p.bury(&DeadLetter{ID: ids.Derive(p.now, appendUint64([]byte{byte(c.log)}, c.seq)), Kind: DeadEntry, Reason: reason, Body: e.b})
+}
+
+// buryEvents puts events aside that start no run of a function.
+func (p *partition) buryEvents(fn ids.UUID, id ulid.ULID, events [][]byte, reason string) {
+	e := encoder{}
+	e.triggers(events)
+	p.bury(&DeadLetter{ID: id, Kind: DeadEvents, Fn: fn, Reason: reason, Body: e.b})
+}
