@@ -46,6 +46,10 @@ func unavailable(err error) (reason string, ok bool) {
 	return "", false
 }
 
+// unixMS is a time in unix ms for what takes 0 as no bound. Nothing is as old as its least
+// value, so a bound before 1970 means what it says.
+func unixMS(t time.Time) int64 { return max(t.UnixMilli(), 1) }
+
 // restError is a refusal in the form of the REST API v1.
 type restError struct {
 	status int

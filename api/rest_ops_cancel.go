@@ -58,9 +58,9 @@ func (d *bulkDesk) cancel(ctx context.Context, req *fasthttp.RequestCtx, _ param
 		return nil, err
 	}
 	view := cancellationJSON{EnvironmentID: ids.EnvID, bulkScope: in.bulkScope, StartedBefore: before}
-	b := &engine.BulkCancel{Fn: f.ID, Before: before.UnixMilli(), If: in.If}
+	b := &engine.BulkCancel{Fn: f.ID, Before: unixMS(before), If: in.If}
 	if !after.IsZero() {
-		view.StartedAfter, b.After = &after, after.UnixMilli()
+		view.StartedAfter, b.After = &after, unixMS(after)
 	}
 	j, err := d.cancellations.start(d.s, view, func(ctx context.Context, j *bulkJob[cancellationJSON]) error {
 		n, err := d.s.opts.Operator.CancelBulk(ctx, b)

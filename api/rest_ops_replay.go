@@ -109,7 +109,7 @@ func (v *replayJSON) times(from, until string, q *history.RunQuery) error {
 	if !v.Until.After(begin) {
 		return badRequestf("until must be after from")
 	}
-	q.From, q.Until = begin.UnixMilli(), v.Until.UnixMilli()
+	q.From, q.Until = begin.UnixMilli(), unixMS(v.Until)
 	return nil
 }
 

@@ -98,7 +98,7 @@ func v1EventQuery(args *fasthttp.Args, now time.Time) (*history.EventQuery, erro
 		if !ok {
 			return nil, badRequestf("Invalid received_after query parameter")
 		}
-		*bound.to = at.UnixMilli()
+		*bound.to = unixMS(at)
 	}
 	return q, nil
 }

@@ -59,7 +59,7 @@ func (q v2Query) time(name string) (ms int64, text string, err error) {
 	if err != nil {
 		return 0, "", v2ParseError(name, err)
 	}
-	return t.UnixMilli(), v2TimeText(t), nil
+	return unixMS(t), v2TimeText(t), nil
 }
 
 // limit reads the page size: def if it is not there, an error above most or below least.

@@ -141,7 +141,8 @@ func parseUUID(field string, t text) (ids.UUID, error) {
 	return u, nil
 }
 
-// parseTime reads a time as unix ms; 0 if there is none.
+// parseTime reads a time as unix ms; 0 if there is none. Times before 1970 are 1: nothing
+// is as old, and 0 would be no bound.
 func parseTime(field string, t *text) (int64, error) {
 	if t == nil {
 		return 0, nil
@@ -150,5 +151,5 @@ func parseTime(field string, t *text) (int64, error) {
 	if err != nil {
 		return 0, refuse(fmt.Sprintf("%s: %q is not an RFC 3339 time", field, *t))
 	}
-	return at.UnixMilli(), nil
+	return max(at.UnixMilli(), 1), nil
 }

@@ -64,6 +64,7 @@ func TestRefusals(t *testing.T) {
 		"bad until":      {query(`{eventsV2(filter:{from:"2026-01-01T00:00:00Z",until:"y"}){totalCount}}`), 200, `filter.until: \"y\" is not an RFC 3339 time`},
 		"bad function":   {query(`{runs(orderBy:[],filter:{from:"2026-01-01T00:00:00Z",functionIDs:["f"]}){totalCount}}`), 200, `filter.functionIDs: \"f\" is not a UUID`},
 		"null time":      {query(`{runs(orderBy:[],filter:{from:"2026-01-01T00:00:00Z",timeField:null}){totalCount}}`), 422, `got null for non-null`},
+		"ancient until":  {query(`{runs(orderBy:[],filter:{from:"0001-01-01T00:00:00Z",until:"1970-01-01T00:00:00Z"}){totalCount}}`), 200, `{"data":{"runs":{"totalCount":0}}}`},
 		"stream limit":   {query(`{stream(query:{limit:401}){id}}`), 200, `query.limit must be from 1 to 400`},
 		"stream after":   {query(`{stream(query:{after:"x"}){id}}`), 200, `ulid: bad data size when unmarshaling`},
 		"event cursor":   {query(`{eventsV2(after:"%%",filter:{from:"2026-01-01T00:00:00Z"}){totalCount}}`), 200, `error decoding eventsv2 cursor: illegal base64 data at input byte 0`},
