@@ -12,6 +12,8 @@ func (s *Server) opsRoutes(r *router) {
 	r.handle(fasthttp.MethodGet, "/health", s.health)
 	r.handle(fasthttp.MethodGet, "/ready", s.ready)
 	r.signed(fasthttp.MethodGet, "/dev", s.dev)
+	// What web UIs tell about their use (spec 02 §7) goes nowhere.
+	r.signed(fasthttp.MethodPost, "/v0/telemetry", func(*fasthttp.RequestCtx, params) {})
 }
 
 const healthBody = `{"status":200,"message":"OK"}` + "\n"

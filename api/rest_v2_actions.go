@@ -115,7 +115,7 @@ func v2FromStep(raw json.RawMessage) (*rerun.Step, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
-		return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, "fromStep: "+err.Error())
+		return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, v2TypeText("fromStep", err))
 	}
 	step := &rerun.Step{ID: in.StepID + in.StepID2, Input: in.Input}
 	if step.ID == "" {

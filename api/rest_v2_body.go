@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -68,6 +69,26 @@ func v2Value(body []byte) (json.RawMessage, error) {
 		return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, err.Error())
 	}
 	return raw, nil
+}
+
+// v2TypeText is what the JSON library says of a value, without the names of our types. field
+// is where the value is.
+func v2TypeText(field string, err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return field + ": " + err.Error()
+	}
+	if wrong.Field != "" {
+		field += "." + wrong.Field
+	}
+	must := "an object"
+	switch wrong.Type.Kind() {
+	case reflect.String:
+		must = "a string"
+	case reflect.Slice:
+		must = "an array"
+	}
+	return fmt.Sprintf("invalid value for %s: must be %s", field, must)
 }
 
 // v2Position is a refusal that names a place in the body. The space is the one that was

@@ -74,7 +74,7 @@ func v2ReadScores(body []byte) ([]v2Score, error) {
 	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(body, &raw); err != nil {
-		return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, err.Error())
+		return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, err.Error()) // as recorded
 	}
 	switch {
 	case len(raw) == 0:
@@ -87,7 +87,7 @@ func v2ReadScores(body []byte) ([]v2Score, error) {
 		d := json.NewDecoder(bytes.NewReader(r))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&scores[i]); err != nil {
-			return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, fmt.Sprintf("scores[%d]: %v", i, err))
+			return nil, v2Fault(fasthttp.StatusBadRequest, v2APIError, v2TypeText(fmt.Sprintf("scores[%d]", i), err))
 		}
 		if text := scores[i].fault(); text != "" {
 			return nil, v2Invalid(fmt.Sprintf("scores[%d]: %s", i, text))

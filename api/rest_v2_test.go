@@ -79,6 +79,10 @@ func TestV2BadInput(t *testing.T) {
 		{`POST /runs/` + testRun + `/scores [{"name":"a","value":1,"stepId":"s","experiment":{"id":"x","variant":"y"}}]`, 400, invalid, "scores[0]: stepId and experiment are mutually exclusive"},
 		{`POST /runs/` + testRun + `/scores [{"name":"a","value":1,"experiment":{"id":"x"}}]`, 400, invalid, "scores[0]: experiment needs an id and a variant of up to 128 bytes"},
 		{`POST /runs/` + testRun + `/scores [{"name":"a","worth":1}]`, 400, api, `scores[0]: json: unknown field "worth"`},
+		{`POST /runs/` + testRun + `/scores [{"name":"a","value":1},7]`, 400, api, "invalid value for scores[1]: must be an object"},
+		{`POST /runs/` + testRun + `/scores [{"name":7,"value":1}]`, 400, api, "invalid value for scores[0].name: must be a string"},
+		{`POST /runs/` + testRun + `/scores [{"name":"a","value":1,"experiment":{"id":7}}]`, 400, api, "invalid value for scores[0].experiment.id: must be a string"},
+		{`POST /runs/` + testRun + `/rerun {"fromStep":{"stepId":[]}}`, 400, api, "invalid value for fromStep.stepId: must be a string"},
 		{`POST /apps/app/functions/f/invoke {}`, 400, "missing_field", "Input data is required"},
 		{`POST /apps/app/functions/f/invoke {"data":{},"idempotencyKey":"` + strings.Repeat("k", 513) + `"}`, 400, invalid, "idempotencyKey cannot exceed 512 bytes"},
 	} {
