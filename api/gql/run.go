@@ -1,6 +1,7 @@
 package gql
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -80,12 +81,13 @@ func (n *runNode) TraceID(ctx context.Context) (string, error) {
 	return trace.TraceID(t), nil
 }
 
-// StartedAt is in lists when the run was made, as in the reference.
+// StartedAt is in lists when the run was made, and of a run that ended before it began its
+// end, as in the reference.
 func (n *runNode) StartedAt() *moment {
 	if n.listed {
 		return optional(n.run.QueuedAt)
 	}
-	return optional(n.run.StartedAt)
+	return optional(cmp.Or(n.run.StartedAt, n.run.EndedAt))
 }
 
 // EndedAt of a run that goes on is in lists the last time that something changed about it

@@ -27,6 +27,8 @@ var internalEvents = []string{
 // sees what a server emits. One recorder serves many replays on one server.
 type Recorder struct {
 	addr string
+	// key is the server's signing key; empty if it has none.
+	key string
 
 	mu     sync.Mutex
 	routes map[string]*Replay // by the function that an event is about
@@ -74,7 +76,15 @@ func (r *Recorder) Register(server string, events ...string) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.Post("http://"+server+"/fn/register", "application/json", bytes.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, "http://"+server+"/fn/register", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("registering the recorder: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if r.key != "" {
+		req.Header.Set("Authorization", "Bearer "+r.key)
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("registering the recorder: %w", err)
 	}

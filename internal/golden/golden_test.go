@@ -163,9 +163,12 @@ func (h *harness) play(s *Scenario) []string {
 // own starts a server with the flags of a file, and a recorder for the events that
 // the file has: on such a server a recorder must not emit others.
 func (h *harness) own(r *Replay) (*Server, *Recorder, func(), error) {
-	flags := []string{"--no-discovery"}
-	if r.s.File != "sdk-traffic/v4-dev-poll-on.json" {
-		flags = append(flags, "--no-poll")
+	var flags []string
+	if r.s.Server.Mode == "dev" {
+		flags = append(flags, "--no-discovery")
+		if r.s.File != "sdk-traffic/v4-dev-poll-on.json" {
+			flags = append(flags, "--no-poll")
+		}
 	}
 	for _, f := range r.s.Server.Flags {
 		flags = append(flags, r.AppURL(f))
@@ -178,6 +181,9 @@ func (h *harness) own(r *Replay) (*Server, *Recorder, func(), error) {
 	if err != nil {
 		server.Stop()
 		return nil, nil, nil, err
+	}
+	if r.s.Server.Mode == "start" {
+		rec.key = r.AppURL(signingKey)
 	}
 	events := map[string]bool{"inngest/function.finished": true}
 	recorded, _, _ := r.s.InternalEvents()

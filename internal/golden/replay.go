@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"ingot/internal/ids"
-
 	"github.com/valyala/fasthttp"
 )
 
@@ -50,6 +48,10 @@ func (s *Scenario) patience() time.Duration {
 	return 6 * time.Second
 }
 
+// signingKey stands in recordings of start mode for the server's signing key. The SDKs'
+// requests have its hash as it was.
+const signingKey = "<HEX32:1>"
+
 // NewReplay starts the scripted app of a scenario; Play plays it.
 func NewReplay(s *Scenario) (*Replay, func(), error) {
 	r := &Replay{s: s, b: NewBindings(), t: newTimeline(s.Exchanges, s.patience())}
@@ -74,6 +76,9 @@ func NewReplay(s *Scenario) (*Replay, func(), error) {
 		"<APP:escaped>": url.QueryEscape(addr), "<CLOSED>": closed,
 	} {
 		r.b.Set(name, v)
+	}
+	if s.Server.Mode == "start" {
+		r.b.Set(signingKey, "0123456789abcdef0123456789abcdef")
 	}
 	for i := range s.Exchanges {
 		e := &s.Exchanges[i]
@@ -257,35 +262,6 @@ func (r *Replay) compareAnswer(m *moment, body []byte) []string {
 		return nil
 	}
 	return diffs
-}
-
-// functionID makes the id of a function that a request names before any call has
-// told it: the recorder had it from a view (spec 03 §2.2).
-func (r *Replay) functionID(slug string) (string, bool) {
-	for _, m := range r.t.moments {
-		if m.role != roleClient || !strings.HasPrefix(m.Request.Path, "/fn/register") {
-			continue
-		}
-		for _, f := range registered(m) {
-			if f.ID == slug {
-				uri := strings.Replace(r.b.Expand(f.Steps.Step.Runtime.URL, time.Now()), "127.0.0.1", "localhost", 1)
-				return ids.UUIDv5([]byte(f.Name + uri)).String(), true
-			}
-		}
-	}
-	return "", false
-}
-
-// learn binds the function ids of a path that are not known yet.
-func (r *Replay) learn(path string) {
-	for _, p := range parse(path) {
-		if _, known := r.b.Value(p.text); known || !strings.HasPrefix(p.label, "fn:") {
-			continue
-		}
-		if id, ok := r.functionID(strings.TrimPrefix(p.label, "fn:")); ok {
-			r.b.Set(p.text, id)
-		}
-	}
 }
 
 // sendTime is the time that a request's time placeholders stand for. Two scenarios
