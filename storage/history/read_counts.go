@@ -44,7 +44,7 @@ func (db *DB) countRows(ctx context.Context, kind int64, keys []int64, from, unt
 	var of string
 	switch kind {
 	case countEnded:
-		of = "FROM ingot_runs r WHERE r.class = l.v AND r.ended > 0 AND r.ended >= " + a.add(from) + " AND r.ended <= " + a.add(until)
+		of = "FROM ingot_runs r WHERE r.class = l.v AND r.ended >= " + a.add(from) + " AND r.ended <= " + a.add(until) + " AND r.ended > 0"
 	case countQueued:
 		lo, hi := window(from, until)
 		of = "FROM ingot_runs r WHERE r.class = l.v AND r.no >= " + a.add(lo) + " AND r.no < " + a.add(hi)

@@ -147,8 +147,10 @@ func (db *DB) from(l *list, a *args, classes []int64) string {
 	// What is behind the heads of a full page is not on the page.
 	last := "(SELECT coalesce((SELECT e.at FROM heads e WHERE e.at IS NOT NULL ORDER BY e.at" + dir + " LIMIT 1 OFFSET " + a.add(l.limit-1) +
 		"), " + a.add(l.open()) + "))"
-	rows := "SELECT y.no FROM " + l.table + " y WHERE y." + l.class + " = t.v AND " + l.where("y") +
-		" AND y." + l.at + behind + "(SELECT z.at FROM last z) ORDER BY " + l.order("y") + " LIMIT " + limit
+	// Of several bounds SQLite looks for the first one only, and goes through what the others
+	// leave out: the tightest is first.
+	rows := "SELECT y.no FROM " + l.table + " y WHERE y." + l.class + " = t.v AND y." + l.at + behind + "(SELECT z.at FROM last z) AND " +
+		l.where("y") + " ORDER BY " + l.order("y") + " LIMIT " + limit
 	return " FROM (WITH heads AS (" + heads + "), last AS (SELECT " + last + " AS at) SELECT r.* FROM (SELECT h.v FROM heads h WHERE h.at" + behind +
 		"(SELECT z.at FROM last z)) t " + db.join(l.table, rows) + ") r"
 }
@@ -209,8 +211,8 @@ func (q *RunQuery) where(a *args, alias string, after *int64) string {
 		}
 		behind = " AND (" + alias + ".ended <> " + a.add(at) + " OR " + alias + ".no" + cmp + a.add(*after) + ")"
 	}
-	// ended > 0 is the condition of the index.
-	return alias + ".ended > 0 AND " + alias + ".ended >= " + a.add(lo) + " AND " + alias + ".ended <= " + a.add(hi) + behind
+	// ended > 0 is the condition of the index, and not the bound to look for.
+	return alias + ".ended >= " + a.add(lo) + " AND " + alias + ".ended <= " + a.add(hi) + behind + " AND " + alias + ".ended > 0"
 }
 
 // position is the number of the run that a page begins behind; nil if it is the first. A
