@@ -43,7 +43,10 @@ var _ Operator = (*engine.Engine)(nil)
 // restOpsRoutes adds what operators need beyond the reference (docs/operating.md). These
 // routes answer errors with their HTTP status, unlike the readings of v1.
 func (s *Server) restOpsRoutes(r *router) {
-	bulk := &bulkDesk{s: s}
+	bulk := newBulkDesk(s)
+	if s.opts.Operator != nil && s.opts.Catalog != nil {
+		bulk.resume()
+	}
 	for _, route := range []struct {
 		method, path string
 		call         opsCall
@@ -55,6 +58,7 @@ func (s *Server) restOpsRoutes(r *router) {
 		{fasthttp.MethodPost, "/v1/functions/{function}/drain", s.opsSetMode(engine.ModeDraining)},
 		{fasthttp.MethodGet, "/v1/cancellations", bulk.listCancellations},
 		{fasthttp.MethodPost, "/v1/cancellations", bulk.cancel},
+		{fasthttp.MethodGet, "/v1/cancellations/{id}", bulk.oneCancellation},
 		{fasthttp.MethodDelete, "/v1/cancellations/{id}", bulk.forgetCancellation},
 		{fasthttp.MethodGet, "/v1/replays", bulk.listReplays},
 		{fasthttp.MethodPost, "/v1/replays", bulk.replay},

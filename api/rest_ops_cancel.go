@@ -17,13 +17,16 @@ type cancellationJSON struct {
 	bulkScope
 	StartedAfter  *time.Time `json:"started_after"`
 	StartedBefore time.Time  `json:"started_before"`
-	// Cancelled is the number of runs, once it has ended.
+	// Cancelled is the number of runs so far.
 	Cancelled int `json:"cancelled"`
 }
 
 func showCancellation(j *bulkJob[cancellationJSON]) cancellationJSON {
 	head, out := j.show()
 	out.bulkHead = head
+	if head.Status == bulkRunning {
+		out.Cancelled = int(j.count.Load())
+	}
 	return out
 }
 
@@ -58,20 +61,41 @@ func (d *bulkDesk) cancel(ctx context.Context, req *fasthttp.RequestCtx, _ param
 		return nil, err
 	}
 	view := cancellationJSON{EnvironmentID: ids.EnvID, bulkScope: in.bulkScope, StartedBefore: before}
-	b := &engine.BulkCancel{Fn: f.ID, Before: unixMS(before), If: in.If}
 	if !after.IsZero() {
-		view.StartedAfter, b.After = &after, unixMS(after)
+		view.StartedAfter = &after
 	}
-	j, err := d.cancellations.start(d.s, view, func(ctx context.Context, j *bulkJob[cancellationJSON]) error {
-		n, err := d.s.opts.Operator.CancelBulk(ctx, b)
-		j.update(func(v *cancellationJSON) { v.Cancelled = n })
-		return err //nolint:wrapcheck // it is shown with the cancellation
-	})
+	// Runs that come from now on are not meant, also if the operation takes long.
+	place := bulkPlace{Fn: f.ID, Before: min(unixMS(before), time.Now().UnixMilli()+1)}
+	j, err := d.cancellations.start(view, place)
 	if err != nil {
 		return nil, err
 	}
 	d.s.log.Info("an operator cancels runs", "function", f.Slug, "id", j.id.String())
 	j.wait(ctx)
+	return showCancellation(j), nil
+}
+
+// runCancellation lets the engine do it, which knows by the id how far it was.
+func (d *bulkDesk) runCancellation(ctx context.Context, j *bulkJob[cancellationJSON]) error {
+	_, v := j.show()
+	b := engine.BulkCancel{Fn: j.place.Fn, Before: j.place.Before, If: v.If, ID: j.id, Progress: &j.count}
+	if v.StartedAfter != nil {
+		b.After = unixMS(*v.StartedAfter)
+	}
+	return d.s.insist(ctx, func() error {
+		n, err := d.s.opts.Operator.CancelBulk(ctx, &b)
+		if err == nil {
+			j.update(func(v *cancellationJSON, _ *bulkPlace) { v.Cancelled = n })
+		}
+		return err //nolint:wrapcheck // it is shown with the cancellation
+	})
+}
+
+func (d *bulkDesk) oneCancellation(_ context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
+	j, err := d.cancellations.find(p)
+	if err != nil {
+		return nil, err
+	}
 	return showCancellation(j), nil
 }
 
@@ -86,7 +110,7 @@ func (d *bulkDesk) listCancellations(context.Context, *fasthttp.RequestCtx, para
 // forgetCancellation takes one that has ended off the list. One that runs cannot be taken
 // back: the engine is at it.
 func (d *bulkDesk) forgetCancellation(_ context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
-	j, err := d.cancellations.find(p, "cancellation")
+	j, err := d.cancellations.find(p)
 	if err != nil {
 		return nil, err
 	}

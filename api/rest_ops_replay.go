@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"ingot/internal/ids"
 	"ingot/storage/history"
 
 	"github.com/valyala/fasthttp"
@@ -64,26 +63,23 @@ func (d *bulkDesk) replay(ctx context.Context, req *fasthttp.RequestCtx, _ param
 		return nil, err
 	}
 	view := replayJSON{bulkScope: in.bulkScope, Limit: in.Limit, PerSecond: in.PerSecond, DryRun: in.DryRun}
-	r := replayer{s: d.s, query: history.RunQuery{Ascending: true, Limit: replayPage}}
-	if err := view.times(in.From, in.Until, &r.query); err != nil {
+	if err := view.times(in.From, in.Until); err != nil {
 		return nil, err
 	}
-	if err := view.statuses(in.Statuses, &r.query); err != nil {
+	if err := view.statuses(in.Statuses); err != nil {
 		return nil, err
 	}
 	if err := view.bounds(); err != nil {
 		return nil, err
 	}
-	f, cond, err := in.resolve(d.s.opts.Catalog.Snapshot())
+	f, _, err := in.resolve(d.s.opts.Catalog.Snapshot())
 	if err != nil {
 		return nil, err
 	}
-	r.query.Functions, r.cond = []ids.UUID{f.ID}, cond
-	r.limit, r.pause, r.dry = view.Limit, time.Second/time.Duration(view.PerSecond), view.DryRun
-	if r.history, err = d.s.current(ctx); err != nil {
+	if _, err = d.s.current(ctx); err != nil {
 		return nil, err
 	}
-	j, err := d.replays.start(d.s, view, r.run)
+	j, err := d.replays.start(view, bulkPlace{Fn: f.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +90,7 @@ func (d *bulkDesk) replay(ctx context.Context, req *fasthttp.RequestCtx, _ param
 
 // times reads the bounds of time. Until is at the latest now, so that the new runs are not
 // replayed too.
-func (v *replayJSON) times(from, until string, q *history.RunQuery) error {
+func (v *replayJSON) times(from, until string) error {
 	begin, err := optionalTime("from", from)
 	if err != nil {
 		return err
@@ -109,23 +105,20 @@ func (v *replayJSON) times(from, until string, q *history.RunQuery) error {
 	if !v.Until.After(begin) {
 		return badRequestf("until must be after from")
 	}
-	q.From, q.Until = begin.UnixMilli(), unixMS(v.Until)
 	return nil
 }
 
 // statuses reads which ended runs are meant; failed ones if nothing is said.
-func (v *replayJSON) statuses(names []string, q *history.RunQuery) error {
+func (v *replayJSON) statuses(names []string) error {
 	if len(names) == 0 {
 		names = []string{v2Statuses[history.Failed]}
 	}
 	for _, name := range names {
 		name = strings.ToUpper(name)
-		i := slices.Index(v2StatusNames, name)
-		if i < 0 || !history.Status(i+1).Ended() {
+		if i := slices.Index(v2StatusNames, name); i < 0 || !history.Status(i+1).Ended() {
 			return badRequestf("statuses may have COMPLETED, FAILED and CANCELLED, not " + name)
 		}
 		v.Statuses = append(v.Statuses, name)
-		q.Statuses = append(q.Statuses, history.Status(i+1))
 	}
 	return nil
 }
@@ -155,7 +148,7 @@ func (d *bulkDesk) listReplays(context.Context, *fasthttp.RequestCtx, params) (a
 }
 
 func (d *bulkDesk) oneReplay(_ context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
-	j, err := d.replays.find(p, "replay")
+	j, err := d.replays.find(p)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +158,7 @@ func (d *bulkDesk) oneReplay(_ context.Context, _ *fasthttp.RequestCtx, p params
 // endReplay stops a replay that runs, and takes one that has ended off the list. Runs that
 // it has made stay.
 func (d *bulkDesk) endReplay(ctx context.Context, _ *fasthttp.RequestCtx, p params) (any, error) {
-	j, err := d.replays.find(p, "replay")
+	j, err := d.replays.find(p)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +166,7 @@ func (d *bulkDesk) endReplay(ctx context.Context, _ *fasthttp.RequestCtx, p para
 		d.replays.remove(j)
 		return nil, nil
 	}
-	j.cancel()
+	j.stop()
 	j.wait(ctx)
 	return showReplay(j), nil
 }

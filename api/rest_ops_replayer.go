@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"ingot/engine"
 	"ingot/engine/expr"
+	"ingot/internal/ids"
 	"ingot/internal/rerun"
 	"ingot/storage/history"
 
@@ -16,15 +19,15 @@ import (
 const (
 	// replayPage is the number of runs that are read at once.
 	replayPage = 100
-	// replayRetry is how long after a failure that passes it is tried again, and
-	// maxReplayRetries how often.
-	replayRetry      = time.Second
-	maxReplayRetries = 60
+	// replaySaveEvery is the time between two records of how far a replay is.
+	replaySaveEvery = time.Second
 )
 
 // replayer goes over the runs of one bulk replay.
 type replayer struct {
 	s       *Server
+	list    *bulkList[replayJSON]
+	job     *bulkJob[replayJSON]
 	history history.Reader
 	query   history.RunQuery
 	cond    *expr.Expr // nil is all
@@ -32,9 +35,51 @@ type replayer struct {
 	pause   time.Duration
 	dry     bool
 	matched int
+	saved   time.Time
 }
 
-func (r *replayer) run(ctx context.Context, j *bulkJob[replayJSON]) error {
+// runReplay does what is left of a replay.
+func (d *bulkDesk) runReplay(ctx context.Context, j *bulkJob[replayJSON]) error {
+	r, err := d.newReplayer(j)
+	if err != nil {
+		return err
+	}
+	err = d.s.insist(ctx, func() (err error) {
+		r.history, err = d.s.current(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.run(ctx)
+}
+
+func (d *bulkDesk) newReplayer(j *bulkJob[replayJSON]) (*replayer, error) {
+	_, v := j.show()
+	r := &replayer{
+		s: d.s, list: &d.replays, job: j, saved: time.Now(),
+		limit: v.Limit, pause: time.Second / time.Duration(v.PerSecond), dry: v.DryRun, matched: v.Matched,
+	}
+	r.query = history.RunQuery{
+		Functions: []ids.UUID{j.place.Fn}, From: v.From.UnixMilli(), Until: unixMS(v.Until), Ascending: true, Limit: replayPage,
+	}
+	for _, name := range v.Statuses {
+		r.query.Statuses = append(r.query.Statuses, history.Status(slices.Index(v2StatusNames, name)+1))
+	}
+	if j.place.Run != (ulid.ULID{}) {
+		r.query.After = &history.RunPosition{ID: j.place.Run, At: j.place.At}
+	}
+	if v.If == "" {
+		return r, nil
+	}
+	var err error
+	if r.cond, err = expr.Compile(v.If); err != nil {
+		return nil, fmt.Errorf("if is not a valid condition: %w", err)
+	}
+	return r, nil
+}
+
+func (r *replayer) run(ctx context.Context) error {
 	for {
 		runs, events, err := r.page(ctx)
 		if err != nil || len(runs) == 0 {
@@ -44,8 +89,12 @@ func (r *replayer) run(ctx context.Context, j *bulkJob[replayJSON]) error {
 			if r.matched == r.limit {
 				return nil
 			}
-			if err := r.one(ctx, j, &runs[i], events); err != nil {
+			if err := r.one(ctx, &runs[i], events); err != nil {
 				return err
+			}
+			if time.Since(r.saved) >= replaySaveEvery {
+				r.list.saveLater(r.job)
+				r.saved = time.Now()
 			}
 		}
 		last := &runs[len(runs)-1]
@@ -55,7 +104,7 @@ func (r *replayer) run(ctx context.Context, j *bulkJob[replayJSON]) error {
 
 // page reads the next runs and the events of all of them.
 func (r *replayer) page(ctx context.Context) (runs []history.Run, events []history.Event, err error) {
-	err = r.persist(ctx, func() error {
+	err = r.s.insist(ctx, func() error {
 		if runs, err = r.history.Runs(ctx, &r.query); err != nil {
 			return err //nolint:wrapcheck // it is shown with the replay
 		}
@@ -70,66 +119,60 @@ func (r *replayer) page(ctx context.Context) (runs []history.Run, events []histo
 }
 
 // one replays a run if it meets the condition.
-func (r *replayer) one(ctx context.Context, j *bulkJob[replayJSON], run *history.Run, events []history.Event) error {
-	if r.cond != nil {
-		triggers, err := rerun.Triggers(run, events)
-		if err != nil {
-			return nil // without its events the condition cannot hold
-		}
-		if ok, err := r.cond.BoolJSON(expr.JSON{Event: triggers[0], Now: time.Now()}); !ok || err != nil {
-			return nil
+func (r *replayer) one(ctx context.Context, run *history.Run, events []history.Event) error {
+	matches := r.matches(run, events)
+	var err error
+	if matches && !r.dry {
+		err = r.s.insist(ctx, func() error {
+			return rerun.Once(ctx, r.s.opts.Catalog, r.s.opts.Operator, run, events, r.name(run))
+		})
+		if ctx.Err() != nil {
+			return ctx.Err() // it may have been done or not
 		}
 	}
-	r.matched++
-	if r.dry {
-		j.update(func(v *replayJSON) { v.Matched++ })
+	r.job.update(func(v *replayJSON, place *bulkPlace) {
+		place.Run, place.At = run.ID, run.QueuedAt
+		if matches {
+			v.count(err)
+		}
+	})
+	if !matches || r.dry {
 		return nil
 	}
-	err := r.persist(ctx, func() error {
-		_, err := rerun.WithEvents(ctx, r.s.opts.Catalog, r.s.opts.Operator, run, events)
-		return err //nolint:wrapcheck // it is shown with the replay
-	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	j.update(func(v *replayJSON) {
-		v.Matched++
-		switch {
-		case err == nil:
-			v.Replayed++
-		case errors.Is(err, engine.ErrSkipped):
-			v.Skipped++
-		default:
-			v.Failed++
-			v.LastError = err.Error()
-		}
-	})
 	return sleep(ctx, r.pause)
 }
 
-// persist repeats what fails for the moment.
-func (r *replayer) persist(ctx context.Context, f func() error) error {
-	for n := 0; ; n++ {
-		err := f()
-		if err == nil || ctx.Err() != nil || n == maxReplayRetries {
-			return err
+// matches reports whether the run meets the condition, and counts it.
+func (r *replayer) matches(run *history.Run, events []history.Event) bool {
+	if r.cond != nil {
+		triggers, err := rerun.Triggers(run, events)
+		if err != nil {
+			return false // without its events the condition cannot hold
 		}
-		if _, passing := unavailable(err); !passing {
-			return err
-		}
-		if err := sleep(ctx, replayRetry); err != nil {
-			return err
+		if ok, err := r.cond.BoolJSON(expr.JSON{Event: triggers[0], Now: time.Now()}); !ok || err != nil {
+			return false
 		}
 	}
+	r.matched++
+	return true
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// name is by what the engine knows the replay of a run again.
+func (r *replayer) name(run *history.Run) ulid.ULID {
+	return ids.Derive(int64(r.job.id.Time()), r.job.id[:], run.ID[:])
+}
+
+// count counts a run that was matched, and what came of its replay.
+func (v *replayJSON) count(err error) {
+	v.Matched++
+	switch {
+	case v.DryRun:
+	case err == nil, errors.Is(err, engine.ErrRunExists): // made before a crash
+		v.Replayed++
+	case errors.Is(err, engine.ErrSkipped):
+		v.Skipped++
+	default:
+		v.Failed++
+		v.LastError = err.Error()
 	}
 }

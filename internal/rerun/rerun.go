@@ -93,16 +93,22 @@ func Whole(ctx context.Context, r history.Reader, c *engine.Catalog, to Replayer
 	if err != nil {
 		return ulid.ULID{}, fmt.Errorf("rerun %s: %w", run.ID, err)
 	}
-	return WithEvents(ctx, c, to, run, events)
-}
-
-// WithEvents is Whole for events that have been read; there may be others among them.
-func WithEvents(ctx context.Context, c *engine.Catalog, to Replayer, run *history.Run, events []history.Event) (ulid.ULID, error) {
 	replay, err := prepare(c, run, events)
 	if err != nil {
 		return ulid.ULID{}, err
 	}
 	return replay.RunID, start(ctx, to, run.ID, replay)
+}
+
+// Once is Whole for events that have been read, other ones among them too, and for a rerun
+// that has a name: a second one of that name is refused with engine.ErrRunExists.
+func Once(ctx context.Context, c *engine.Catalog, to Replayer, run *history.Run, events []history.Event, name ulid.ULID) error {
+	replay, err := prepare(c, run, events)
+	if err != nil {
+		return err
+	}
+	replay.Once = name
+	return start(ctx, to, run.ID, replay)
 }
 
 func start(ctx context.Context, to Replayer, run ulid.ULID, replay *engine.Replay) error {
