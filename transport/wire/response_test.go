@@ -181,6 +181,9 @@ func TestStreamEnvelope(t *testing.T) {
 			if !strings.HasPrefix(c.err, "error parsing") && string(got.Output) != c.output {
 				t.Errorf("output is %s, want %s", got.Output, c.output)
 			}
+			if got.Text != (c.name == "text body") {
+				t.Errorf("is text: %v", got.Text)
+			}
 		})
 	}
 	// The SDK's header may come inside of the envelope only.
