@@ -137,12 +137,12 @@ func (a *App) Register(ctx context.Context, server string, fns ...Function) erro
 	if err != nil {
 		return err
 	}
-	return post(ctx, server+"/fn/register", body)
+	return Post(ctx, server+"/fn/register", body)
 }
 
 // Send posts events (an array or one object) and returns once they are acknowledged.
 func Send(ctx context.Context, server string, events []byte) error {
-	return post(ctx, server+"/e/"+eventKey, events)
+	return Post(ctx, server+"/e/"+eventKey, events)
 }
 
 var client = &fasthttp.Client{
@@ -152,7 +152,8 @@ var client = &fasthttp.Client{
 	RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
 }
 
-func post(ctx context.Context, url string, body []byte) error {
+// Post makes a request with the key, and expects 200.
+func Post(ctx context.Context, url string, body []byte) error {
 	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(res)
