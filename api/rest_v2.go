@@ -24,13 +24,7 @@ var v2Methods = []string{
 // restV2Routes adds the REST API v2 (spec 02 §8). It has a router of its own, since
 // what is not found there is answered in its own form.
 func (s *Server) restV2Routes(r *router) {
-	v2 := newRouter()
-	add := func(method, path string, call v2Call) { v2.handle(method, path, s.v2Handler(call)) }
-	s.v2AccountMethods(add)
-	s.v2AppMethods(add)
-	s.v2RunMethods(add)
-	s.v2ActionMethods(add)
-	v2MissingMethods(add)
+	v2 := s.v2Router()
 	for _, prefix := range v2Prefixes {
 		serve := func(req *fasthttp.RequestCtx, _ params) { v2Route(v2, prefix, req) }
 		for _, method := range v2Methods {
@@ -39,6 +33,18 @@ func (s *Server) restV2Routes(r *router) {
 		}
 		r.handle(fasthttp.MethodGet, prefix+"/operations", v2Operations)
 	}
+}
+
+// v2Router has what is below the prefixes.
+func (s *Server) v2Router() *router {
+	v2 := newRouter()
+	add := func(method, path string, call v2Call) { v2.handle(method, path, s.v2Handler(call)) }
+	s.v2AccountMethods(add)
+	s.v2AppMethods(add)
+	s.v2RunMethods(add)
+	s.v2ActionMethods(add)
+	v2MissingMethods(add)
+	return v2
 }
 
 // v2Route finds and calls the handler below a prefix.
