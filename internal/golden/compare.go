@@ -172,68 +172,6 @@ func (c *comparer) array(path string, want, got []any) {
 	c.permutation(path, want, got)
 }
 
-// maxTries bounds the search for a permutation.
-const maxTries = 5000
-
-// permutation compares arrays whose order means nothing. If no order makes them equal,
-// each element that has no equal is compared with the one that differs least of the rest.
-func (c *comparer) permutation(path string, want, got []any) {
-	tries := 0
-	if c.assign(path, want, got, &tries) {
-		return
-	}
-	left := append([]any(nil), got...)
-	var missing []any
-next:
-	for _, w := range want {
-		for i, g := range left {
-			if c.b.try(func() bool { return c.probe(path, w, g) == nil }) {
-				left = append(left[:i], left[i+1:]...)
-				continue next
-			}
-		}
-		missing = append(missing, w)
-	}
-	for _, w := range missing {
-		closest, fewest := 0, maxDiffs+1
-		for i, g := range left {
-			c.b.try(func() bool {
-				if n := len(c.probe(path, w, g)); n < fewest {
-					closest, fewest = i, n
-				}
-				return false
-			})
-		}
-		c.value(path+"[]", w, left[closest])
-		left = append(left[:closest], left[closest+1:]...)
-	}
-}
-
-// assign gives each wanted element one of those that came. What it binds stays bound if
-// it succeeds; otherwise other orders are tried, since labels bind at their first sight.
-func (c *comparer) assign(path string, want, got []any, tries *int) bool {
-	if len(want) == 0 {
-		return true
-	}
-	for i, g := range got {
-		if *tries++; *tries > maxTries {
-			return false
-		}
-		rest := append(append([]any(nil), got[:i]...), got[i+1:]...)
-		if c.b.try(func() bool { return c.probe(path, want[0], g) == nil && c.assign(path, want[1:], rest, tries) }) {
-			return true
-		}
-	}
-	return false
-}
-
-// probe returns how two values differ.
-func (c *comparer) probe(path string, want, got any) []string {
-	p := comparer{b: c.b, unordered: c.unordered, special: c.special}
-	p.value(path, want, got)
-	return p.diffs
-}
-
 // show prints a value for a message.
 func show(v any) string {
 	raw, err := json.Marshal(v)

@@ -2,6 +2,8 @@ package trace
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -237,5 +239,25 @@ func TestCancelledBy(t *testing.T) {
 	}
 	if int64(h[0].ID.Time()) != h[0].CreatedAt {
 		t.Error("an item's id does not have its time")
+	}
+}
+
+// TestTreeWithOutputs checks that the outputs that are made at once are those of OutputOf.
+func TestTreeWithOutputs(t *testing.T) {
+	t.Parallel()
+	for i := range scenarios {
+		p := scenarios[i].tape()
+		tr := p.trace()
+		root, of := TreeWithOutputs(tr, p.env)
+		ids := outputIDs(root)
+		if want := outputIDs(Tree(tr, p.env)); !slices.Equal(ids, want) {
+			t.Errorf("%s: output ids %v, want %v", scenarios[i].name(), ids, want)
+		}
+		for _, id := range ids {
+			got, want := of(parse(t, id)), OutputOf(tr, p.env, parse(t, id))
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %+v, want %+v", scenarios[i].name(), got, want)
+			}
+		}
 	}
 }
