@@ -45,6 +45,9 @@ func syntaxComplaint(e *gqlerrors.QueryError) complaint {
 	return complaint{Message: text, Locations: e.Locations, Extensions: extensionsOf(codeParse)}
 }
 
+// ruleVariables is the rule that values of variables break.
+const ruleVariables = "VariablesOfCorrectType"
+
 // badVariable is the library's text about a variable.
 var badVariable = regexp.MustCompile(`^Variable "(\w+)" has invalid (?:value null)?`)
 
@@ -52,7 +55,7 @@ var badVariable = regexp.MustCompile(`^Variable "(\w+)" has invalid (?:value nul
 // about a variable has that variable as its path.
 func invalidComplaint(e *gqlerrors.QueryError, variables map[string]any) complaint {
 	c := complaint{Message: e.Message, Locations: e.Locations, Extensions: extensionsOf(codeValidation)}
-	if e.Rule != "VariablesOfCorrectType" {
+	if e.Rule != ruleVariables {
 		return c
 	}
 	m := badVariable.FindStringSubmatch(e.Message)

@@ -25,15 +25,37 @@ func (s *Server) execute(ctx context.Context, p *params, readOnly bool) Answer {
 		return fail(http.StatusUnprocessableEntity, codeValidation,
 			fmt.Sprintf("the query has %d bytes; the limit is %d", len(p.Query), maxQuery))
 	}
-	r := &request{s: s, readOnly: readOnly, now: time.Now()}
-	r.refresh()
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, requestKey{}, r), Timeout)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	out := s.exec(ctx, p)
+	r, out := s.run(ctx, p, readOnly)
+	if onlyVariables(out.Errors) {
+		one := *p
+		if text, ok := onlyOperation(p.Query, p.OperationName); ok {
+			one.Query = text
+			r, out = s.run(ctx, &one, readOnly)
+		}
+	}
 	if r.stage.valid.Load() {
 		s.persist(p)
 	}
 	return s.answer(r, p, out)
+}
+
+// run is one try of an operation.
+func (s *Server) run(ctx context.Context, p *params, readOnly bool) (*request, *graphql.Response) {
+	r := &request{s: s, readOnly: readOnly, now: time.Now()}
+	r.refresh()
+	return r, s.exec(context.WithValue(ctx, requestKey{}, r), p)
+}
+
+// onlyVariables reports whether nothing but variables is wrong.
+func onlyVariables(errs []*gqlerrors.QueryError) bool {
+	for _, e := range errs {
+		if e.Rule != ruleVariables {
+			return false
+		}
+	}
+	return len(errs) > 0
 }
 
 // exec hands a request to the library. Of some texts that are not GraphQL its lexer panics.

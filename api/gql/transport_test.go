@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 		"GET extensions": {r.s.Get(t.Context(), Values{Query: "{__typename}", Extensions: "7"}), 400, `extensions could not be decoded`},
 		"batch":          {post(" [{}]"), 400, `json request body could not be decoded: it is a list, and one request has one operation body: [{}]`},
 		"multipart":      {r.s.Post(t.Context(), "multipart/form-data; boundary=x", nil, Values{}), 400, `nothing in the schema takes an Upload`},
-		"graphql":        {r.s.Post(t.Context(), "application/graphql", []byte("query A{apps{id}} query B($n:String!){run(runID:$n){id}}"), Values{OperationName: "B", Variables: `{"n":"x"}`}), 200, `error parsing runID`},
+		"graphql":        {r.s.Post(t.Context(), "application/graphql", []byte("query A($m:ULID!){eventV2(id:$m){id}} query B($n:String!){run(runID:$n){id}}"), Values{OperationName: "B", Variables: `{"n":"x"}`}), 200, `error parsing runID`},
 		"graphql, none":  {r.s.Post(t.Context(), "application/graphql; charset=utf-8", nil, Values{Query: "{__typename}"}), 422, "no operation provided"},
 		"a huge number":  {post(`{"query":"{__typename}","variables":{"a":[{"b":1e999}]}}`), 400, "the number 1e999 is out of range"},
 		"unknown field":  {query("{nope}"), 422, `{"errors":[{"message":"Cannot query field \"nope\" on type \"Query\".","locations":[{"line":1,"column":2}],` + invalid},
