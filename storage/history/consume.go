@@ -189,9 +189,21 @@ func (c *Consumer) begin(ctx context.Context) bool {
 			return true
 		}
 		c.fail(err)
+		c.refuse(err)
 		if !pause(ctx, timer, retry) {
 			return false
 		}
+	}
+}
+
+// refuse tells those who wait in Sync that they do in vain.
+func (c *Consumer) refuse(err error) {
+	c.mu.Lock()
+	waiting := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	for _, w := range waiting {
+		w <- err
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"ingot/engine"
 	"ingot/internal/ids"
@@ -129,4 +130,51 @@ func TestLasting(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.err, err, c.want)
 		}
 	}
+}
+
+// lateDB is a database that answers nothing until it is told to, and then that it is away.
+type lateDB struct {
+	*fakeDB
+	asked  chan struct{}
+	answer chan error
+}
+
+func (d *lateDB) Cursors(ctx context.Context) (uint64, map[int]uint64, error) {
+	select {
+	case d.asked <- struct{}{}:
+	default:
+	}
+	select {
+	case err := <-d.answer:
+		return 0, nil, err
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+}
+
+// TestReadersOfLate: who waits while the database is first asked is told that it is away,
+// instead of reading from one that is not there.
+func TestReadersOfLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &lateDB{newFakeDB(), make(chan struct{}, 1), make(chan error)}
+		c := Consume(db, newFakeSource(t), slog.New(slog.DiscardHandler))
+		<-db.asked
+		got := make(chan error)
+		for range 3 {
+			go func() { got <- c.Sync(t.Context()) }()
+		}
+		synctest.Wait() // all of them wait
+		db.answer <- ErrUnavailable
+		for range 3 {
+			if err := <-got; !errors.Is(err, ErrUnavailable) {
+				t.Errorf("a reader is told %v", err)
+			}
+		}
+		if behind, err := c.Lag(); !errors.Is(err, ErrUnavailable) || behind < 0 {
+			t.Errorf("it is %s behind: %v", behind, err)
+		}
+		c.cancel()
+		c.wg.Wait()
+	})
 }
