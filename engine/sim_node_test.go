@@ -257,7 +257,7 @@ func keysInUse(partition int, ps PartitionStore) (out []string) {
 
 // InMemory counts what a node still holds of runs.
 func (n *SimNode) InMemory() string {
-	runs, calls, waits, lanes, gates := 0, 0, len(n.e.names.counts), 0, 0
+	runs, calls, waits, lanes, gates, held := 0, 0, len(n.e.names.counts), 0, 0, 0
 	var kept int64
 	for _, w := range n.e.workers {
 		runs += len(w.p.runs)
@@ -265,11 +265,16 @@ func (n *SimNode) InMemory() string {
 		calls += len(w.p.calls)
 		lanes += w.p.lanes
 		gates += len(w.p.gates) + len(w.p.throttled)
+		for _, q := range w.p.order {
+			for _, n := range q.held {
+				held += max(n, -n)
+			}
+		}
 	}
-	if runs+calls+waits+lanes+gates == 0 && kept == 0 {
+	if runs+calls+waits+lanes+gates+held == 0 && kept == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d runs, %d bytes of queued runs, %d calls, %d names waited for, %d lanes, %d gates", runs, kept, calls, waits, lanes, gates)
+	return fmt.Sprintf("%d runs, %d bytes of queued runs, %d calls, %d names waited for, %d lanes, %d gates, %d counted as held up", runs, kept, calls, waits, lanes, gates, held)
 }
 
 // SetLimits overrides limits of the function with that slug (its id being derived from it).
