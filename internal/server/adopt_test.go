@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -105,13 +106,29 @@ func TestStartsWithoutItsDatabase(t *testing.T) {
 	}
 }
 
-// TestDatabaseStaysAway: a server whose database never comes ends all the same.
+// TestDatabaseStaysAway: a server whose database never comes, or takes connections and
+// says nothing, starts and ends all the same.
 func TestDatabaseStaysAway(t *testing.T) {
-	cfg := testConfig(t.TempDir())
-	cfg.Database.PostgresURI = "postgres://u@127.0.0.1:1/x?sslmode=disable"
-	s := start(t, cfg)
-	eventually(t, "http://"+s.Addr()+"/ready", "away")
-	stop(t, s)
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for name, addr := range map[string]string{"nobody": "127.0.0.1:1", "silent": silent.Addr().String()} {
+		cfg := testConfig(t.TempDir())
+		cfg.Database.PostgresURI = "postgres://u@" + addr + "/x?sslmode=disable"
+		s := start(t, cfg)
+		base := "http://" + s.Addr()
+		eventually(t, base+"/ready", "away")
+		if status, body := request(t, http.MethodPost, base+"/e/k", `{"name":"a"}`); status != http.StatusOK {
+			t.Errorf("%s: an event: %d %s", name, status, body)
+		}
+		if _, body := request(t, http.MethodGet, base+"/v1/events", ""); !strings.Contains(body, "the database does not answer") {
+			t.Errorf("%s: events: %s", name, body)
+		}
+		stop(t, s)
+	}
 }
 
 // TestMalformedURI: what waiting does not help stops the start.
