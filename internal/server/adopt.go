@@ -28,7 +28,7 @@ func (s *Server) adopt(ctx, background context.Context, c history.Config, catalo
 		return err //nolint:wrapcheck // says what it was
 	}
 	there := false
-	late := s.history.Ready(ctx) != nil
+	late := !s.history.Prepared() // which has taken its time already
 	if !late {
 		if there, err = s.adoptCatalog(ctx, src, catalog); err != nil {
 			late = s.history.Ready(ctx) != nil

@@ -140,6 +140,9 @@ func checkVersion(ctx context.Context, b backend) error {
 	return t.commit(ctx)
 }
 
+// Prepared reports whether the database has ever answered, without asking it.
+func (db *DB) Prepared() bool { return db.first.done.Load() }
+
 // Ready reports whether the database answers: nil, or ErrUnavailable.
 func (db *DB) Ready(ctx context.Context) error {
 	return db.eachCursor(ctx, func(string, int64) {})

@@ -39,6 +39,9 @@ func TestLate(t *testing.T) {
 			t.Errorf("Ready says %v", err)
 		}
 	}
+	if db.Prepared() {
+		t.Error("it is prepared")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := db.Ready(ctx); !errors.Is(err, context.Canceled) {
@@ -56,7 +59,7 @@ func TestLate(t *testing.T) {
 	if _, err := db.Run(t.Context(), run); err != nil {
 		t.Error(err)
 	}
-	if v, err := db.cursor(t.Context(), cursorSchema); err != nil || v != schemaVersion {
+	if v, err := db.cursor(t.Context(), cursorSchema); err != nil || v != schemaVersion || !db.Prepared() {
 		t.Errorf("it has form %d: %v", v, err)
 	}
 	text := log.String()
