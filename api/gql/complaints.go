@@ -45,8 +45,11 @@ func syntaxComplaint(e *gqlerrors.QueryError) complaint {
 	return complaint{Message: text, Locations: e.Locations, Extensions: extensionsOf(codeParse)}
 }
 
-// ruleVariables is the rule that values of variables break.
-const ruleVariables = "VariablesOfCorrectType"
+// Rules that variables break: by their value, or by a default although they cannot be null.
+const (
+	ruleVariables = "VariablesOfCorrectType"
+	ruleDefaults  = "DefaultValuesOfCorrectType"
+)
 
 // badVariable is the library's text about a variable.
 var badVariable = regexp.MustCompile(`^Variable "(\w+)" has invalid (?:value null)?`)

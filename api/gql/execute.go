@@ -29,10 +29,10 @@ func (s *Server) execute(ctx context.Context, p *params, readOnly bool) Answer {
 	defer cancel()
 	r, out := s.run(ctx, p, readOnly)
 	if onlyVariables(out.Errors) {
-		one := *p
-		if text, ok := onlyOperation(p.Query, p.OperationName); ok {
-			one.Query = text
-			r, out = s.run(ctx, &one, readOnly)
+		again := *p
+		if text, ok := relax(p.Query, p.OperationName); ok {
+			again.Query = text
+			r, out = s.run(ctx, &again, readOnly)
 		}
 	}
 	if r.stage.valid.Load() {
@@ -51,7 +51,7 @@ func (s *Server) run(ctx context.Context, p *params, readOnly bool) (*request, *
 // onlyVariables reports whether nothing but variables is wrong.
 func onlyVariables(errs []*gqlerrors.QueryError) bool {
 	for _, e := range errs {
-		if e.Rule != ruleVariables {
+		if e.Rule != ruleVariables && e.Rule != ruleDefaults {
 			return false
 		}
 	}

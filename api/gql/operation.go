@@ -2,9 +2,33 @@ package gql
 
 import "strings"
 
-// The library checks the variables of all operations of a text, although only one is
-// executed and has its variables in the request. Tools send the whole of their editor's text,
-// so where only variables are wrong the rest is left out and the one operation tried alone.
+// The library is stricter with variables than GraphQL and the reference. It checks those of all
+// operations of a text, although only one is executed and has its variables in the request, and
+// it takes no default of a variable that cannot be null. Where only variables are wrong, the
+// text is relaxed and tried once more.
+
+// relax returns a text with only the operation of a name, if it has one, and the fragments
+// that this one needs, in which variables with a default may be null; the rest is blank, so
+// that places within the text stay. ok is false if there is nothing to relax.
+func relax(text, name string) (relaxed string, ok bool) {
+	all := definitions(text)
+	keep, chosen := needed(all, name)
+	out := []byte(text)
+	for i, d := range all {
+		for at := d.from; at < d.to && chosen && !keep[i]; at++ {
+			if out[at] != '\n' && out[at] != '\r' {
+				out[at], ok = ' ', true
+			}
+		}
+		for _, at := range d.required {
+			out[at], ok = ' ', true
+		}
+	}
+	return string(out), ok
+}
+
+// ignored may stand between any two words.
+const ignored = " \t\r\n,"
 
 // definition is an operation or a fragment of a text.
 type definition struct {
@@ -12,13 +36,12 @@ type definition struct {
 	name     string
 	from, to int // bytes of the text
 	spreads  []string
+	// required are the places of the ! of variables with a default.
+	required []int
 }
 
-// onlyOperation returns a text with one of its operations and the fragments that it needs;
-// the rest is blank, so that places within the text stay. ok is false if there is nothing
-// to leave out.
-func onlyOperation(text, name string) (only string, ok bool) {
-	all := definitions(text)
+// needed says which definitions the operation of a name needs; ok is false if there is none.
+func needed(all []definition, name string) (keep []bool, ok bool) {
 	fragments := map[string]int{}
 	chosen := -1
 	for i, d := range all {
@@ -28,10 +51,10 @@ func onlyOperation(text, name string) (only string, ok bool) {
 			chosen = i
 		}
 	}
+	keep = make([]bool, len(all))
 	if chosen < 0 {
-		return text, false
+		return keep, false
 	}
-	keep := make([]bool, len(all))
 	keep[chosen] = true
 	for next := []int{chosen}; len(next) > 0; next = next[1:] {
 		for _, spread := range all[next[0]].spreads {
@@ -41,20 +64,12 @@ func onlyOperation(text, name string) (only string, ok bool) {
 			}
 		}
 	}
-	out := []byte(text)
-	for i, d := range all {
-		for at := d.from; at < d.to && !keep[i]; at++ {
-			if out[at] != '\n' && out[at] != '\r' {
-				out[at], ok = ' ', true
-			}
-		}
-	}
-	return string(out), ok
+	return keep, true
 }
 
 // definitions finds the definitions of a text that has been parsed.
 func definitions(text string) (out []definition) {
-	depth, begun := 0, false
+	depth, begun, head := 0, false, false // head is before a definition's selection
 	for i := 0; i < len(text); {
 		size := 1
 		switch c := text[i]; {
@@ -66,13 +81,16 @@ func definitions(text string) (out []definition) {
 			if !begun {
 				out, begun = append(out, definition{from: i}), true // an operation that is only a selection
 			}
+			head = head && (depth > 0 || c != '{')
 			depth++
 		case strings.IndexByte(")}]", c) >= 0:
 			if depth--; depth == 0 && c == '}' && begun {
 				out[len(out)-1].to, begun = i+1, false
 			}
+		case c == '!' && head && depth == 1 && strings.HasPrefix(strings.TrimLeft(text[i+1:], ignored), "="):
+			out[len(out)-1].required = append(out[len(out)-1].required, i)
 		case strings.HasPrefix(text[i:], "..."):
-			rest := strings.TrimLeft(text[i+3:], " \t\r\n,")
+			rest := strings.TrimLeft(text[i+3:], ignored)
 			if name := nameOf(rest); name != "" && name != "on" && begun {
 				d := &out[len(out)-1]
 				d.spreads = append(d.spreads, name)
@@ -82,8 +100,8 @@ func definitions(text string) (out []definition) {
 			word := nameOf(text[i:])
 			size = len(word)
 			if !begun {
-				out, begun = append(out, definition{from: i, fragment: word == "fragment"}), true
-				out[len(out)-1].name = nameOf(strings.TrimLeft(text[i+size:], " \t\r\n,"))
+				out, begun, head = append(out, definition{from: i, fragment: word == "fragment"}), true, word != "fragment"
+				out[len(out)-1].name = nameOf(strings.TrimLeft(text[i+size:], ignored))
 			}
 		}
 		i += size

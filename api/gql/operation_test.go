@@ -40,8 +40,8 @@ query D { functions { name } }
 	}
 }
 
-// TestOnlyOperation: what is left of a text, blanks left out.
-func TestOnlyOperation(t *testing.T) {
+// TestRelax: what is left of a text, blanks left out.
+func TestRelax(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, name, want string }{
 		{"query A{a} query B{b}", "A", "query A{a}"},
@@ -51,6 +51,9 @@ func TestOnlyOperation(t *testing.T) {
 		{"{a} query B{...F} fragment F on T{...G} fragment G on T{...F} fragment H on T{h}", "B", "query B{...F} fragment F on T{...G} fragment G on T{...F}"},
 		{"query A{a{... on T{x}...@include(if:true){y}}}query B@d(x:{y:1}){b}", "A", "query A{a{... on T{x}...@include(if:true){y}}}"},
 		{"query A{a}", "A", ""},
+		{"query A($a:Int!=1,$b:[Int!]! = [1],$c:Int!,$d:I={a:1}){a(x:$a)}", "", "query A($a:Int =1,$b:[Int!] = [1],$c:Int!,$d:I={a:1}){a(x:$a)}"},
+		{"query A($a:Int!,=1){a} query B($b:Int!=1){b}", "A", "query A($a:Int ,=1){a}"},
+		{"query A($a:Int){a(x:{b:1})} fragment F on T{a}", "", ""},
 		{"query A{a} query B{b}", "C", ""},
 		{"{a} query B{b}", "", ""},
 		{"query A{a} query B{b", "A", ""},
@@ -58,19 +61,41 @@ func TestOnlyOperation(t *testing.T) {
 		{"", "A", ""},
 		{"query", "query", ""},
 	} {
-		got, ok := onlyOperation(c.text, c.name)
+		got, ok := relax(c.text, c.name)
 		if ok && len(got) != len(c.text) || ok != (c.want != "") || ok && strings.Join(strings.Fields(got), " ") != c.want {
 			t.Errorf("%q, %s: %q %t", c.text, c.name, got, ok)
 		}
 	}
 }
 
-// FuzzOnlyOperation: any text has an end.
-func FuzzOnlyOperation(f *testing.F) {
+// TestDefaultOfRequired: a variable that cannot be null may have a default.
+func TestDefaultOfRequired(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.populate(1)
+	const query = `query($slug: String! = "shop-pay") { functionBySlug(query: {functionSlug: $slug}) { slug } }`
+	for _, c := range []struct {
+		variables map[string]any
+		status    int
+		want      string
+	}{
+		{nil, 200, `"slug":"shop-pay"`},
+		{map[string]any{"slug": "nope"}, 200, "sql: no rows in result set"},
+		{map[string]any{"slug": nil}, 422, "null"},
+		{map[string]any{"slug": 7}, 422, "incompatible type"},
+	} {
+		if status, body := r.post(query, c.variables); status != c.status || !strings.Contains(body, c.want) {
+			t.Errorf("%v: %d %s", c.variables, status, body)
+		}
+	}
+}
+
+// FuzzRelax: any text has an end.
+func FuzzRelax(f *testing.F) {
 	f.Add("query A{a(x:\"\\\"\")} # x\n{b ...C} fragment C on D{e}", "A")
 	f.Add(`"""\"""`, "")
 	f.Fuzz(func(t *testing.T, text, name string) {
-		if got, _ := onlyOperation(text, name); len(got) != len(text) {
+		if got, _ := relax(text, name); len(got) != len(text) {
 			t.Errorf("%q becomes %q", text, got)
 		}
 	})
