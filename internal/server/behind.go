@@ -7,35 +7,29 @@ import (
 	"ingot/internal/metrics"
 )
 
-// maxHistoryLag is how far the history may be behind before the server counts as not
-// ready. It is long: events are accepted and runs go on all the same, and what is missing
-// comes by itself when the database is back.
+// maxHistoryLag is how far the history may be behind before /ready tells so.
 const maxHistoryLag = 5 * time.Minute
 
 // watchHistory shows how far the history is behind: for how long there has been something
-// that the database does not have, the error of the last try, and how many bytes wait. It
-// is called before operate.
+// that the database does not have, the error of the last try, and how many bytes wait. The
+// server is ready as long as it accepts events: a load balancer that took it out would lose
+// events for the sake of reads. It is called before operate.
 func (s *Server) watchHistory(lag func() (time.Duration, error), waiting func() int64) {
 	s.checks = append(s.checks, func() string {
 		if n := waiting(); n >= maxOutboxBytes {
 			return fmt.Sprintf("events are refused: %d bytes of history wait for the database", n)
 		}
-		behind, err := lag()
-		switch {
-		case behind < maxHistoryLag:
-			return ""
-		case err != nil:
-			return fmt.Sprintf("the history database has been away for %s; events and runs wait on disk", behind.Round(time.Second))
-		}
-		return fmt.Sprintf("the history database is %s behind", behind.Round(time.Second))
+		return ""
 	})
 	s.hitch = func() string {
 		behind, err := lag()
 		switch {
 		case err == nil && s.adopting.Load():
 			return "apps and functions of a former server, if the history database has some, are not taken over yet"
-		case err == nil:
+		case err == nil && behind < maxHistoryLag:
 			return ""
+		case err == nil:
+			return fmt.Sprintf("the history database is %s behind: what waits is on disk", behind.Round(time.Second))
 		}
 		return fmt.Sprintf("the history database has been away for %s: reads of history answer 503; events are accepted, runs go on, and their history waits on disk",
 			behind.Round(time.Second))
