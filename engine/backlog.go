@@ -111,7 +111,7 @@ func (p *partition) publishGauges() {
 	g := &p.gauges
 	g.lanes.Store(int64(p.lanes))
 	g.gates.Store(int64(len(p.gates)))
-	g.keys.Store(int64(len(p.flows)))
+	g.keys.Store(int64(len(p.flows) + len(p.held)))
 	g.dead.Store(int64(p.dead))
 }
 

@@ -27,6 +27,7 @@ func (p *partition) buryDamaged(id ulid.ULID, record []byte, cause error) {
 	} else {
 		r = &run{id: id, damaged: true}
 		p.dropPauses(id)
+		p.openLocksOf(id)
 		for i := range p.set.partitions {
 			p.send(message{kind: msgSignalRelease, to: i, run: id})
 		}

@@ -209,6 +209,7 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 	}
 	// Of a damaged run, the entry and timers may still be there.
 	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.lane, r.score, r.id))
+	p.unindex(r) // it names the lock that is given up
 	for i := range r.jobs {
 		j := &r.jobs[i]
 		switch j.state {

@@ -63,6 +63,9 @@ func (p *partition) flow(kind flowKind, fn ids.UUID, id flowID) *flow {
 	if f := p.flows[id]; f != nil {
 		return f
 	}
+	if f := p.held[id]; f != nil {
+		return f
+	}
 	f := &flow{id: id, kind: kind, fn: fn}
 	p.flows[id] = f
 	if p.known != nil {
@@ -146,6 +149,9 @@ func (p *partition) flushFlows() {
 		p.dirtyFlows[i] = nil
 		if f.pending != nil {
 			p.savePending(f)
+		}
+		if len(p.held) > 0 && p.held[f.id] == f {
+			continue // it is in its run's entry
 		}
 		if f.idle(p.now) {
 			if f.stored {

@@ -170,6 +170,7 @@ type memory struct {
 	// for, unix ms, 0 if there are none, and swept where the search goes on.
 	flows      map[flowID]*flow
 	dirtyFlows []*flow
+	held       map[flowID]*flow    // locks that have no record
 	known      map[flowID]struct{} // the states that are stored; nil if there are too many
 	sweepAt    int64
 	swept      []byte
@@ -215,6 +216,7 @@ type memory struct {
 	absent       [][]byte // ids of picks that are not in memory
 	enc          encoder
 	key          []byte
+	value        [1 + len(flowID{})]byte
 	err          error
 }
 
@@ -262,6 +264,7 @@ func newMemory(epoch uint64, set *settings) memory {
 		gates:    map[gateKey]*gate{},
 		lender:   newLender(epoch, set.partitions),
 		flows:    map[flowID]*flow{},
+		held:     map[flowID]*flow{},
 		known:    map[flowID]struct{}{},
 		outbox:   outbox{enabled: set.history, total: set.outboxBytes},
 	}

@@ -361,7 +361,8 @@ func (l *lane) page(s PartitionStore) error {
 		if len(key) != n+24 {
 			return true
 		}
-		e := readyEntry{score: unsortable(binary.BigEndian.Uint64(key[n:])), going: len(value) > 0}
+		e := readyEntry{score: unsortable(binary.BigEndian.Uint64(key[n:]))}
+		e.going, _ = decodeEntry(value)
 		copy(e.run[:], key[n+8:])
 		return l.load(e)
 	})

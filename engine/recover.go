@@ -68,7 +68,7 @@ func (p *partition) recoverQueues() {
 	for _, t := range [...]Table{TableReady, TableLane} {
 		var q *fnQueue
 		var found []*fnQueue
-		p.check(p.store.Scan(t, nil, nil, func(k, _ []byte) bool {
+		p.check(p.store.Scan(t, nil, nil, func(k, v []byte) bool {
 			if len(k) < 40 {
 				return true
 			}
@@ -77,6 +77,9 @@ func (p *partition) recoverQueues() {
 				found = append(found, q)
 			}
 			p.count(q, 1)
+			if _, lock := decodeEntry(v); lock != (flowID{}) {
+				p.recoverLock(lock, q.id, ulid.ULID(k[len(k)-16:]))
+			}
 			return true
 		}))
 		for _, q := range found {

@@ -185,24 +185,6 @@ func (p *partition) lock(fn *function.Function, ev []byte) *flow {
 	return p.flow(flowSingleton, fn.ID, hash128(flowSingleton, fn.ID[:], source(fn.Singleton.Key), value))
 }
 
-// unlock gives a run's singleton lock back.
-func (p *partition) unlock(r *run) {
-	if r.limits == nil || r.limits.lock == (flowID{}) {
-		return
-	}
-	f := p.flows[r.limits.lock]
-	if f == nil {
-		// It is stored with this run as its holder, who alone gives it back: there is no
-		// need to read it.
-		f = &flow{id: r.limits.lock, kind: flowSingleton, fn: r.fn, holder: r.id, stored: true}
-		p.flows[f.id] = f
-	}
-	if f.holder == r.id {
-		f.holder = ulid.ULID{}
-		p.change(f)
-	}
-}
-
 // maxPriority bounds a run's priority, seconds either way (spec 03 §21.8).
 const maxPriority = 43_200
 

@@ -60,14 +60,14 @@ func (p *partition) index(r *run) {
 	p.unindex(r)
 	if active {
 		t, key := p.readyKey(r.fn, lane, r.score, r.id)
-		p.batch.Put(t, key, startedMark[:b2u(r.startedAt != 0)])
+		p.batch.Put(t, key, p.entryValue(r))
 		p.count(p.queue(r.fn), 1)
+	}
+	if !active {
+		p.storeLock(r)
 	}
 	r.indexed, r.lane = active, lane
 }
-
-// startedMark is the value of entries of the ready index whose run has started.
-var startedMark = []byte{1}
 
 // readyKey is the key of a run's entry of the ready index, valid until the next use.
 func (p *partition) readyKey(fn ids.UUID, lane laneID, score int64, run ulid.ULID) (Table, []byte) {

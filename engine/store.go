@@ -21,8 +21,8 @@ const (
 	TableTrigger Table = 2
 	// TableStep holds memos by run id and position in the stack.
 	TableStep Table = 3
-	// TableReady orders runs that have work, by function, score and run id. The value is
-	// empty until the run has started.
+	// TableReady orders runs that have work, by function, score and run id. The value says
+	// whether the run had started, and which singleton's lock it holds (locks.go).
 	TableReady Table = 4
 	// TableTimer orders what is due later, by time.
 	TableTimer Table = 5
