@@ -119,8 +119,10 @@ func (r *Replay) compare(m *moment, c *call) []string {
 	}
 	diffs = append(diffs, compareBody(want, c.body, r.b, unordered)...)
 	diffs = append(diffs, compareHeader(m.Request.Headers, c.header, r.b, true)...)
-	if d := checkQueueRef(c.body); d != "" {
-		diffs = append(diffs, d)
+	for _, d := range []string{checkQueueRef(c.body), checkSignature(c.header, c.body)} {
+		if d != "" {
+			diffs = append(diffs, d)
+		}
 	}
 	return diffs
 }

@@ -45,10 +45,6 @@ func (s *Scenario) patience() time.Duration {
 	return 6 * time.Second
 }
 
-// signingKey stands in recordings of start mode for the server's signing key. The SDKs'
-// requests have its hash as it was.
-const signingKey = "<HEX32:1>"
-
 // NewReplay starts the scripted app of a scenario; Play plays it.
 func NewReplay(s *Scenario) (*Replay, func(), error) {
 	r := &Replay{s: s, b: NewBindings(), t: newTimeline(s.Exchanges, s.patience())}
@@ -75,7 +71,7 @@ func NewReplay(s *Scenario) (*Replay, func(), error) {
 		r.b.Set(name, v)
 	}
 	if s.Server.Mode == "start" {
-		r.b.Set(signingKey, "0123456789abcdef0123456789abcdef")
+		r.b.Set(signingKey, recordedKey)
 	}
 	for i := range s.Exchanges {
 		e := &s.Exchanges[i]
