@@ -15,8 +15,9 @@ import (
 // engine writes into it. A store of a lower version is upgraded when it is opened; one
 // of a higher version is refused, since a program that cannot read runs would forget
 // them. Since version 2, records of runs hold small events and steps, and since version
-// 3 what flow control needs, beside its own tables; older records are read as they are.
-const formatVersion = 3
+// 3 what flow control needs, beside its own tables. Since version 4, entries of the ready
+// index hold the locks of singletons. Older records are read as they are.
+const formatVersion = 4
 
 // pebbleFormat is the version of Pebble's files, chosen below the newest because
 // of SyncInterval: from FormatWALSyncChunks on, Pebble notes in its log how far
