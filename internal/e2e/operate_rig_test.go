@@ -43,10 +43,13 @@ type seenCall struct {
 	Ended    bool // it returned
 }
 
+// napTime leaves room for what tests do while runs sleep, on a machine that is busy.
+const napTime = 8 * time.Second
+
 // The functions of the app. Their events are operate/<id>.
 var (
 	fnWork = rawapp.Function{ID: "work", Event: "operate/work", Retries: 0} // one step
-	fnNap  = rawapp.Function{ID: "nap", Event: "operate/nap", Retries: 0}   // sleeps for a second
+	fnNap  = rawapp.Function{ID: "nap", Event: "operate/nap", Retries: 0}   // sleeps for napTime
 	fnWait = rawapp.Function{ID: "wait", Event: "operate/wait", Retries: 0} // waits for operate/go
 	fnIdle = rawapp.Function{ID: "idle", Event: "operate/idle", Retries: 0} // returns at once
 )
@@ -133,7 +136,7 @@ func (o *operated) handle(ctx *fasthttp.RequestCtx) {
 	held, broken := o.held[fn], o.broken[fn]
 	first := map[string]rawapp.Op{
 		fnWork.ID: rawapp.StepRun("a", data.Key),
-		fnNap.ID:  rawapp.Sleep("z", time.Second),
+		fnNap.ID:  rawapp.Sleep("z", napTime),
 		fnWait.ID: {Op: "WaitForEvent", ID: rawapp.StepID("w"), Name: "operate/go", Opts: map[string]string{"event": "operate/go", "timeout": "1h"}},
 	}[fn]
 	ends := !broken && (first.Op == "" || len(call.Steps) > 0)
