@@ -49,6 +49,8 @@ type fold struct {
 	// parking is the memory of lot's data until it is included.
 	parking []byte
 	slab    slab // what was parked
+	// damaged is why something that was parked is left out; nil if nothing is.
+	damaged error
 }
 
 // foldedEvent is the row of an event before its name has a number.
@@ -78,6 +80,7 @@ func newFold(p *parked) *fold { return &fold{byID: map[ulid.ULID]int32{}, parked
 func (f *fold) read(b *Batch) error {
 	var faults error
 	f.records, f.next, f.runs, f.events = f.records[:0], f.next[:0], f.runs[:0], f.events[:0]
+	f.damaged = nil
 	f.skips, f.pending, f.lot = f.skips[:0], f.pending[:0], &lot{data: f.parking[:0]}
 	clear(f.byID)
 	f.arena.reset()

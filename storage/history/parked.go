@@ -71,7 +71,7 @@ type parkedRun struct {
 
 var errLot = errors.New("parked records of runs are damaged, or from a newer version")
 
-// add parks a run, with records that append writes, and reports whether they are few enough.
+// add parks a run with its records, and reports whether they are few enough.
 func (t *lot) add(id ulid.ULID, fn ids.UUID, records []byte) bool {
 	if len(records) > maxParkedRun {
 		return false
@@ -230,12 +230,14 @@ func (f *fold) take(r *foldedRun) {
 		return
 	}
 	r.parked = true
-	// Errors cannot be: they are what AppendLifecycle wrote.
-	_ = engine.DecodeRun(records, parked.id, parked.fn, func(l *engine.Lifecycle) error {
+	err := engine.DecodeRun(records, parked.id, parked.fn, func(l *engine.Lifecycle) error {
 		l = f.slab.add(l)
 		f.add(r, f.push(l), l)
 		return nil
 	})
+	if err != nil {
+		f.damaged = fmt.Errorf("parked records of run %s: %w", r.id, err)
+	}
 }
 
 // parks reports whether a run of the batch that has no row may remain without one.

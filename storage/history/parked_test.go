@@ -1,9 +1,12 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"ingot/engine"
@@ -136,6 +139,34 @@ func TestParkDamaged(t *testing.T) {
 		}
 		if _, err := db.Run(t.Context(), last); err != nil || countRuns(t, db) != 1 {
 			t.Errorf("%d rows, %v", countRuns(t, db), err)
+		}
+	})
+}
+
+// TestParkDamagedRecords: records that cannot be read are left out and told of, and what
+// can be read goes on.
+func TestParkDamagedRecords(t *testing.T) {
+	t.Parallel()
+	opened(t, func(t *testing.T, db *DB) {
+		var said bytes.Buffer
+		db.now, db.log = func() int64 { return someMS }, slog.New(slog.NewTextHandler(&said, nil))
+		good, bad := ids.New(someMS), ids.New(someMS)
+		if err := db.Store(t.Context(), &Batch{Park: true, Records: []*engine.Lifecycle{scheduled(good, ids.UUID{1}), scheduled(bad, ids.UUID{1})}}); err != nil {
+			t.Fatal(err)
+		}
+		spot := db.parked.runs[bad]
+		r := spot.lot.runs[spot.n]
+		for i := r.from + 1; i < r.to; i++ {
+			spot.lot.data[i] = 0xff
+		}
+		if err := db.Unpark(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Run(t.Context(), good); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(said.String(), "parked records of run "+bad.String()) {
+			t.Errorf("the log says %q", said.String())
 		}
 	})
 }

@@ -26,7 +26,7 @@ func (db *DB) Store(ctx context.Context, b *Batch) error {
 func (db *DB) store(ctx context.Context, b *Batch) error {
 	begun := time.Now()
 	f := db.fold
-	defer f.done()
+	defer db.folded()
 	err := db.write(ctx, func(s *store) error {
 		if err := f.read(b); err != nil {
 			db.log.Error("events cannot be read", "error", err)
@@ -51,6 +51,14 @@ func (db *DB) store(ctx context.Context, b *Batch) error {
 		db.stats.stored(len(f.pending), len(f.events), time.Since(begun))
 	}
 	return err
+}
+
+// folded lets go of a batch.
+func (db *DB) folded() {
+	if err := db.fold.damaged; err != nil {
+		db.log.Error("records are left out of history", "error", err)
+	}
+	db.fold.done()
 }
 
 // Unpark gives a row to every run that has none.
@@ -84,7 +92,7 @@ func (db *DB) Append(ctx context.Context, records ...engine.Lifecycle) error {
 	db.storing.Lock()
 	defer db.storing.Unlock()
 	f := db.fold
-	defer f.done()
+	defer db.folded()
 	return db.write(ctx, func(s *store) error {
 		if err := f.read(b); err != nil { // there are no events
 			return err
