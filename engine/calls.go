@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -215,9 +216,14 @@ func (p *partition) callFaulted(r *run, j *job, res *Result) {
 	l := p.callEnded(r, j, res)
 	l.Name = res.Error
 	p.outbox.add(l)
+	p.faulted(r, j, "a call: "+res.Error)
+}
+
+// faulted does a job again that this server has failed at, or puts its run aside.
+func (p *partition) faulted(r *run, j *job, what string) {
 	if j.faults++; j.faults >= maxFaults {
 		j.state, j.faults = jobReady, 0 // what it is when it is redriven
-		p.buryRun(r, fmt.Sprintf("the server failed %d times at a call: %s", maxFaults, res.Error))
+		p.buryRun(r, fmt.Sprintf("the server failed %d times at %s", maxFaults, what))
 		return
 	}
 	j.state = jobTimed
@@ -273,17 +279,28 @@ func (p *partition) retry(r *run, j *job, at int64) {
 }
 
 // gatewayResult takes the outcome of an HTTP request made for a step: the memo,
-// or another attempt of the call that asked for it (spec 01 §9.12).
+// or another attempt of the call that asked for it (spec 01 §9.12). What this server has
+// failed at is requested again.
 func (p *partition) gatewayResult(res *GatewayResult) {
 	r, j := p.answered(res.Ref)
 	if r == nil {
 		return
 	}
 	switch {
+	case res.ErrorCode == CodeShutdown:
+		j.state = jobReady
+		p.enqueue(r)
+	case res.ErrorCode == CodeFault:
+		l := requestErrored(p.now, r, j, res)
+		p.faulted(r, j, "a request: "+errorMessage(res.Error))
+		if j.state == jobTimed {
+			l.Due = j.due
+		}
+		p.outbox.add(&l)
 	case res.Error == nil:
 		p.resume(r, j, wrap("data", res.Data), StepCompleted, ulid.ULID{})
 	case j.attempt+1 < p.maxAttempts(r):
-		l := Lifecycle{Kind: StepErrored, At: p.now, Run: r.id, Fn: r.fn, Job: j.id, Step: j.step, Name: j.name, Attempt: j.attempt, Payload: res.Error}
+		l := requestErrored(p.now, r, j, res)
 		j.kind, j.step, j.opts = j.origin, j.originStep, nil
 		p.retry(r, j, 0)
 		l.Due = j.due
@@ -291,6 +308,18 @@ func (p *partition) gatewayResult(res *GatewayResult) {
 	default:
 		p.resume(r, j, wrap("error", res.Error), StepFailed, ulid.ULID{})
 	}
+}
+
+// requestErrored is what history keeps of a request that will be made again.
+func requestErrored(now int64, r *run, j *job, res *GatewayResult) Lifecycle {
+	return Lifecycle{Kind: StepErrored, At: now, Run: r.id, Fn: r.fn, Job: j.id, Step: j.step, Name: j.name, Attempt: j.attempt, Payload: res.Error}
+}
+
+// errorMessage is the message of an error object.
+func errorMessage(raw []byte) string {
+	var e struct{ Message string }
+	_ = json.Unmarshal(raw, &e) // without one there is none
+	return e.Message
 }
 
 // wrap returns {"<key>":<value>}; a missing value is null.

@@ -128,6 +128,57 @@ func TestFaultOfACall(t *testing.T) {
 	d.wantClean()
 }
 
+// TestFaultOfAGatewayRequest: so are requests that the server makes for a step, and
+// those that it gave up because it stops.
+func TestFaultOfAGatewayRequest(t *testing.T) {
+	t.Parallel()
+	fault := engine.GatewayResult{Error: []byte(`{"message":"internal error: broken","name":"GatewayError"}`), ErrorCode: engine.CodeFault}
+	stopping := engine.GatewayResult{Error: fault.Error, ErrorCode: engine.CodeShutdown}
+	var answers []engine.GatewayResult
+	d := newDesk(t, func(c *engine.Call) engine.Result {
+		if c.Attempt != 0 {
+			t.Errorf("attempt %d", c.Attempt)
+		}
+		return gateway(nil, c, nil)
+	}, `f "triggers":[{"event":"f"}],"concurrency":{"fn":[{"limit":1}]}`)
+	requests := 0
+	d.gateway = func(*engine.GatewayCall) engine.GatewayResult {
+		if requests++; len(answers) == 0 {
+			return engine.GatewayResult{Data: []byte(`1`)}
+		}
+		a := answers[0]
+		answers = answers[1:]
+		return a
+	}
+	answers = []engine.GatewayResult{fault, stopping, stopping, stopping, fault}
+	d.send("f", `{}`)
+	d.pass(time.Minute)
+	calls := d.wantCalls("f", 2)
+	if memo := memoOf(calls[1], "f"); memo != `{"data":1}` || requests != 6 {
+		t.Errorf("memo %s after %d requests, want data after 6", memo, requests)
+	}
+	d.wantEnd("f", engine.RunCompleted, `"done"`)
+	d.wantDead()
+
+	answers = []engine.GatewayResult{fault, fault, fault, fault}
+	d.send("f", `{}`)
+	d.pass(time.Minute)
+	run := d.wantCalls("f", 3)[2].Ref.RunID
+	list := d.wantDead(run)
+	if want := "the server failed 3 times at a request: internal error: broken"; list[0].Reason != want {
+		t.Errorf("reason %q, want %q", list[0].Reason, want)
+	}
+	d.send("f", `{}`) // has the place; its request fails once more
+	d.pass(time.Minute)
+	d.wantCalls("f", 5)
+	if err := d.redrive(&list[0]); err != nil {
+		t.Fatal(err)
+	}
+	d.pass(time.Minute)
+	d.wantCalls("f", 6)
+	d.wantClean()
+}
+
 // TestFaultLive is a whole engine, with its goroutines, that is asked for its counts while
 // partitions restart.
 func TestFaultLive(t *testing.T) {

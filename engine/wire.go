@@ -176,13 +176,13 @@ type SyncCall struct {
 	Body        []byte
 }
 
-// CodeShutdown is the Result.ErrorCode of a call that this server gave up because
-// it is stopping. It is no attempt.
+// CodeShutdown is the ErrorCode of a call or gateway request that this server gave up
+// because it is stopping. It is no attempt.
 const CodeShutdown = "shutdown"
 
-// CodeFault is the Result.ErrorCode of a call that a defect of this server has prevented
-// or cut off. It is no attempt of the function either; after maxFaults in a row the run is
-// put aside as a dead letter.
+// CodeFault is the ErrorCode of a call or gateway request that a defect of this server has
+// prevented or cut off. It is no attempt of the function either; after maxFaults in a row
+// the run is put aside as a dead letter.
 const CodeFault = "fault"
 
 // Result is what came of a Call, classified (spec 01 §8, §11; spec 03 §11.4).
@@ -240,6 +240,9 @@ type GatewayResult struct {
 	Data []byte
 	// Error is the memo's error object (raw canonical JSON) on failure.
 	Error []byte
+	// ErrorCode is CodeShutdown or CodeFault if it is this server that has failed; Error then
+	// tells how, but no step gets it.
+	ErrorCode string
 }
 
 // Transport reaches user code. Its methods return at once; each call is answered

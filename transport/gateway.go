@@ -43,12 +43,14 @@ var connectionHeaders = map[string]bool{
 	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
 }
 
-// performGateway makes the request of one gateway step.
+// performGateway makes the request of one gateway step. A defect in here is a fault of the
+// server, not of the step.
 func (h *HTTP) performGateway(c *engine.GatewayCall) (res engine.GatewayResult) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.opts.Logger.Error("a gateway request has panicked", "panic", p, "run", c.Ref.RunID, "stack", string(debug.Stack()))
 			res = gatewayFailure(c, fmt.Sprintf("internal error: %v", p))
+			res.ErrorCode = engine.CodeFault
 		}
 	}()
 	s := scratches.Get().(*scratch)
@@ -67,10 +69,7 @@ func (h *HTTP) performGateway(c *engine.GatewayCall) (res engine.GatewayResult) 
 	var err error
 	s.req.begun = time.Now()
 	if s.head, err = h.client.do(h.ctx, &s.req, &s.resp, s.req.begun.Add(h.opts.Timeout), s.head); err != nil {
-		if errors.Is(err, errTooLarge) {
-			return gatewayFailure(c, wire.TextTooLarge)
-		}
-		return gatewayFailure(c, failureText(&s.req, err))
+		return failedRequest(c, &s.req, err)
 	}
 	body := s.resp.Body()
 	decoded := strings.EqualFold(string(s.resp.Header.ContentEncoding()), "gzip")
@@ -213,7 +212,20 @@ func (s *scratch) aiResult(c *engine.GatewayCall, body []byte) engine.GatewayRes
 	return engine.GatewayResult{Ref: c.Ref, Data: data}
 }
 
-// gatewayFailure is the outcome of a request that got no response.
+// failedRequest is the outcome of a request that got no response that can be read.
+func failedRequest(c *engine.GatewayCall, r *request, err error) engine.GatewayResult {
+	switch {
+	case isShutdown(err):
+		res := gatewayFailure(c, errPoolClosed.Error())
+		res.ErrorCode = engine.CodeShutdown
+		return res
+	case errors.Is(err, errTooLarge):
+		return gatewayFailure(c, wire.TextTooLarge)
+	}
+	return gatewayFailure(c, failureText(r, err))
+}
+
+// gatewayFailure describes a request that came to nothing.
 func gatewayFailure(c *engine.GatewayCall, text string) engine.GatewayResult {
 	if c.AI {
 		const stack = `{"error":"Error making AI request"}`

@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -150,6 +151,45 @@ func TestAIGateway(t *testing.T) {
 	for _, opts := range []string{`{"url":"\u0001"}`, `{"url":"ftp://x"}`, fmt.Sprintf(`{"url":%q,"auth_key":"a\nb"}`, app.URL)} {
 		if got := gateway(t, h, true, opts); len(got.Error) == 0 {
 			t.Errorf("%s passes", opts)
+		}
+	}
+}
+
+// TestGatewayFaults: what the server itself has failed at, or given up, says so.
+func TestGatewayFaults(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{}, 1)
+	app := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			arrived <- struct{}{}
+			<-r.Context().Done()
+		}
+	})
+	h := NewHTTP(Options{Workers: 1, Publish: func(string, string, []byte) { panic("broken") }, Logger: slog.New(slog.DiscardHandler)})
+	got := gateway(t, h, false, fmt.Sprintf(`{"url":%q,"publish":{"channel":"c","topic":"t"}}`, app.URL))
+	if got.ErrorCode != engine.CodeFault || !strings.Contains(string(got.Error), "internal error: broken") {
+		t.Errorf("a panic is answered with %q %s", got.ErrorCode, got.Error)
+	}
+	if got := gateway(t, h, false, fmt.Sprintf(`{"url":%q}`, app.URL)); got.Data == nil || got.ErrorCode != "" {
+		t.Errorf("after it: %q %s", got.ErrorCode, got.Error)
+	}
+	if got := gateway(t, h, false, `{"url":"ftp://x"}`); got.ErrorCode != "" {
+		t.Errorf("the step's own failure has code %q", got.ErrorCode)
+	}
+	results := make(chan engine.GatewayResult, 3)
+	request := func() {
+		h.Gateway(&engine.GatewayCall{Opts: fmt.Appendf(nil, `{"url":"%s/slow"}`, app.URL)}, func(r engine.GatewayResult) { results <- r })
+	}
+	request() // is under way
+	<-arrived
+	request() // waits
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	request() // is too late
+	for range 3 {
+		if r := <-results; r.ErrorCode != engine.CodeShutdown || len(r.Error) == 0 {
+			t.Errorf("at the end: %q %s", r.ErrorCode, r.Error)
 		}
 	}
 }

@@ -235,7 +235,9 @@ func (j *job) refuse(res engine.Result) {
 		res.Ref = j.call.Ref
 		j.done(res)
 	} else {
-		j.gatewayDone(gatewayFailure(j.gateway, res.Error))
+		failed := gatewayFailure(j.gateway, res.Error)
+		failed.ErrorCode = res.ErrorCode
+		j.gatewayDone(failed)
 	}
 	j.release()
 }
