@@ -117,13 +117,57 @@ func (p *partition) blind(run ulid.ULID) bool {
 // pardon forgets the faults of a run, or of an event on its way into a function.
 func (p *partition) pardon(at blame) { delete(p.faults.seen, at) }
 
-// buryMessage puts a message aside that makes the partition panic although its run is
-// out of the way.
-func (p *partition) buryMessage(c *command) {
+// dirtyFlow is a key's state that a round has changed, with what it was at when it did so
+// first.
+type dirtyFlow struct {
+	flow *flow
+	by   blame
+}
+
+// writable prepares writing a key's state: if that makes the partition panic, what has
+// changed the state is to blame, and if nothing has, the key. A state that can be blamed too
+// often is not written any more: what it has collected is put aside, counts and locks are
+// kept in memory, and made of the runs once more when the partition starts.
+func (p *partition) writable(d dirtyFlow) bool {
+	f, key := d.flow, blame{run: ulid.ULID(d.flow.id)}
+	if p.at = d.by; p.at == (blame{}) {
+		p.at = key
+	}
+	if _, dead := p.condemned(key); !dead {
+		return true
+	}
+	if f.pending != nil {
+		p.startPending(f)
+		return true
+	}
+	if f.kind == flowRuns || f.kind == flowSingleton {
+		p.batch.Put(TableCursor, recountKey, []byte{recordVersion})
+	}
+	return false
+}
+
+// message takes a message. If that makes the partition panic, the run that it is for is put
+// aside, and the message if that does not help. Claims of signals are not kept with their
+// runs, and are given back when those are gone: such messages are to blame themselves.
+func (p *partition) message(c *command) {
+	var dead bool
+	m, id := c.message, ids.Derive(0, appendUint64([]byte{byte(c.log)}, c.seq))
+	switch m.kind {
+	case msgSignalClaim, msgSignalRelease:
+		p.at = blame{event: id}
+		_, dead = p.condemned(p.at)
+	default:
+		p.at = blame{run: m.run}
+		dead = p.blind(m.run)
+	}
+	if !dead {
+		p.receive(m)
+		return
+	}
 	reason, _ := p.condemned(p.at)
 	e := encoder{}
-	e.message(c.message)
-	p.bury(&DeadLetter{ID: ids.Derive(p.now, appendUint64([]byte{byte(c.log)}, c.seq)), Kind: DeadEntry, Reason: reason, Body: e.b})
+	e.message(m)
+	p.bury(&DeadLetter{ID: id, Kind: DeadEntry, Reason: reason, Body: e.b})
 }
 
 // buryEvents puts events aside that start no run of a function.

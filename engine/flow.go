@@ -117,7 +117,7 @@ func (p *partition) storedFlow(id flowID) *flow {
 func (p *partition) change(f *flow) {
 	if !f.dirty {
 		f.dirty = true
-		p.dirtyFlows = append(p.dirtyFlows, f)
+		p.dirtyFlows = append(p.dirtyFlows, dirtyFlow{f, p.at})
 	}
 }
 
@@ -144,9 +144,13 @@ func (f *flow) idle(now int64) bool {
 
 // flushFlows writes the keys that this round changed.
 func (p *partition) flushFlows() {
-	for i, f := range p.dirtyFlows {
+	for i, d := range p.dirtyFlows {
+		f, writable := d.flow, p.writable(d)
 		f.dirty = false
-		p.dirtyFlows[i] = nil
+		p.dirtyFlows[i] = dirtyFlow{}
+		if !writable {
+			continue
+		}
 		if f.pending != nil {
 			p.savePending(f)
 		}
@@ -174,6 +178,7 @@ func (p *partition) flushFlows() {
 		}
 	}
 	p.dirtyFlows = p.dirtyFlows[:0]
+	p.at = blame{}
 }
 
 // forgetFlows bounds the states in memory; all of them are stored now.

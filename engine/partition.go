@@ -169,7 +169,7 @@ type memory struct {
 	// flows are keys' states in memory; sweepAt is when states without effect are looked
 	// for, unix ms, 0 if there are none, and swept where the search goes on.
 	flows      map[flowID]*flow
-	dirtyFlows []*flow
+	dirtyFlows []dirtyFlow
 	held       map[flowID]*flow    // locks that have no record
 	known      map[flowID]struct{} // the states that are stored; nil if there are too many
 	sweepAt    int64
@@ -380,12 +380,7 @@ func (p *partition) command(c *command) {
 	case cmdEvent:
 		p.event(c.event)
 	case cmdMessage:
-		p.at.run = c.message.run
-		if p.blind(c.message.run) {
-			p.buryMessage(c)
-			return
-		}
-		p.receive(c.message)
+		p.message(c)
 	case cmdResult:
 		p.at.run = c.result.Ref.RunID
 		p.result(c.result)
