@@ -111,11 +111,13 @@ func (p *partition) recoverLock(id flowID, fn ids.UUID, run ulid.ULID) {
 	p.held[id] = &flow{id: id, kind: flowSingleton, fn: fn, holder: run}
 }
 
-// openLocksOf opens the locks in memory that a damaged run holds.
+// openLocksOf opens the locks in memory that a damaged run holds. Whoever has found it so
+// may be about to take one.
 func (p *partition) openLocksOf(run ulid.ULID) {
 	for id, f := range p.held {
 		if f.holder == run {
 			delete(p.held, id)
+			p.flows[id], f.holder = f, ulid.ULID{}
 		}
 	}
 }

@@ -80,13 +80,17 @@ func (p *partition) countOn() {
 	}
 }
 
-// countRun tallies the place of a run. One that cannot be read has none: it is a dead
-// letter as soon as somebody looks for it.
+// countRun tallies the place of a run. One that cannot be read has none, since it is a dead
+// letter as soon as somebody looks for it, unless it is in memory: then it goes on.
 func (p *partition) countRun(k, v []byte) {
 	if len(k) != len(ulid.ULID{}) {
 		return
 	}
-	if r, err := decodeRun(ulid.ULID(k), v); err == nil && r.limits != nil && r.limits.slot != (flowID{}) {
+	r, err := p.runs[ulid.ULID(k)], error(nil)
+	if r == nil {
+		r, err = decodeRun(ulid.ULID(k), v)
+	}
+	if err == nil && r.limits != nil && r.limits.slot != (flowID{}) {
 		p.recount.tally[r.limits.slot]++
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"ingot/engine"
 	"ingot/internal/ids"
@@ -12,7 +13,7 @@ import (
 // What the functions of the flow-control simulation do.
 
 // flowScripts are what functions do, see answer.
-var flowScripts = []string{"r", "rr", "rrr", "rzr", "prr", "rgr", ""}
+var flowScripts = []string{"r", "rr", "rrr", "rzr", "prr", "rgr", "rwr", "sr", ""}
 
 func (w *flowWorld) define(slug, trigger string, c *flowConfig) {
 	f := &flowFn{slug: slug, trigger: trigger, id: ids.UUIDv5([]byte(slug)), script: flowScripts[w.rng.IntN(len(flowScripts))]}
@@ -25,7 +26,8 @@ func (w *flowWorld) define(slug, trigger string, c *flowConfig) {
 }
 
 // answer follows the function's script, one letter per step: run a step, sleep (z),
-// run two in parallel, ask the gateway, invoke another function.
+// run two in parallel, ask the gateway, wait for an event or a signal, invoke another
+// function.
 func (w *flowWorld) answer(f *flowFn, c *engine.Call) engine.Result {
 	if c.StepID != "step" {
 		return ops(2, ran(c.StepID))
@@ -52,12 +54,24 @@ func (w *flowWorld) answer(f *flowFn, c *engine.Call) engine.Result {
 			return ops(2, engine.Op{Code: engine.OpSleep, ID: id, Name: fmt.Sprint(100+w.rng.IntN(2000), "ms")})
 		case 'g':
 			return ops(2, engine.Op{Code: engine.OpGateway, ID: id, Opts: []byte(`{"url":"http://y"}`)})
+		case 'w':
+			return ops(2, op(engine.OpWaitForEvent, id, `{"event":"go/wake","if":"event.data.k == async.data.k","timeout":"2s"}`))
+		case 's':
+			return ops(2, op(engine.OpWaitForSignal, id, fmt.Sprintf(`{"signal":"sig%d","timeout":"3s"}`, flowNumber(c)%4)))
 		case 'i':
 			return ops(2, w.invocation(c, id))
 		}
-		return ops(2, ran(id))
+		return ops(2, w.ranLong(id))
 	}
 	return finalResult()
+}
+
+// ranLong is a step's result that is sometimes too long for its run's record.
+func (w *flowWorld) ranLong(id string) engine.Op {
+	if w.frail() && w.rng.IntN(3) == 0 {
+		return engine.Op{Code: engine.OpStepRun, ID: id, Data: []byte(`"` + strings.Repeat("x", 2000) + `"`)}
+	}
+	return ran(id)
 }
 
 func (w *flowWorld) plan(c *engine.Call, id string) (planned []engine.Op) {
@@ -78,6 +92,9 @@ func flowNumber(c *engine.Call) int {
 	return events[0].N
 }
 
+// invokeTimeout is longer than any run lasts.
+const invokeTimeout = 300 * time.Hour
+
 // target is the function that an invoker's event invokes.
 func (w *flowWorld) target(n int) *flowFn { return w.fns[n%(len(w.fns)-1)] }
 
@@ -88,7 +105,7 @@ func (w *flowWorld) invocation(c *engine.Call, id string) engine.Op {
 	events[0].N += invokedN
 	data, _ := json.Marshal(events[0])
 	return engine.Op{Code: engine.OpInvokeFunction, ID: id,
-		Opts: fmt.Appendf(nil, `{"function_id":%q,"payload":{"data":%s},"timeout":"300h"}`, target, data)}
+		Opts: fmt.Appendf(nil, `{"function_id":%q,"payload":{"data":%s},"timeout":%q}`, target, data, invokeTimeout)}
 }
 
 // checkInvocations compares what invokers got with what became of their events.

@@ -21,6 +21,8 @@ type flowData struct {
 	K int    `json:"k"`
 	S string `json:"s"`
 	P int    `json:"p"`
+	// Long makes the event so long that it is not kept in its run's record.
+	Long string `json:"long,omitempty"`
 }
 
 // flowKey is a key expression with what it means, in Go. The expressions have no

@@ -20,6 +20,9 @@ type flowLedger struct {
 	runs      map[ulid.ULID]*flowRun
 	order     []*flowRun
 	throttles map[string]*flowRate
+	// dead are the runs among the dead letters, fresh those of them that came to it since
+	// the last look at their partition.
+	dead, fresh map[ulid.ULID]bool
 	// fates are what became of events, by function and number.
 	fates map[flowFateKey][]flowFate
 }
@@ -74,6 +77,7 @@ func (l *flowLedger) reset() {
 	clear(l.next)
 	l.runs, l.order = map[ulid.ULID]*flowRun{}, nil
 	l.throttles = map[string]*flowRate{}
+	l.dead, l.fresh = map[ulid.ULID]bool{}, map[ulid.ULID]bool{}
 	l.fates = map[flowFateKey][]flowFate{}
 }
 
@@ -118,6 +122,7 @@ func (l *flowLedger) scan(partition int, fn func(seq uint64, value []byte)) uint
 
 // read takes the records that a partition has made since.
 func (l *flowLedger) read(partition int) {
+	l.bury(partition)
 	l.next[partition] = l.scan(partition, func(seq uint64, v []byte) {
 		gen := 0
 		for gen < len(l.gens[partition]) && l.gens[partition][gen] <= seq {
@@ -164,7 +169,7 @@ func flowEvents(raw ...[]byte) (events []flowData, err error) {
 }
 
 func (l *flowLedger) scheduled(f *flowFn, rec flowRecord) error {
-	r := &flowRun{id: rec.Run, fn: f, created: f.at(rec.gen), partition: rec.partition, at: rec.At}
+	r := &flowRun{id: rec.Run, fn: f, created: f.at(rec.gen), partition: rec.partition, at: rec.At, ended: l.dead[rec.Run]}
 	for _, id := range rec.Events {
 		data, ok := l.w.events[id]
 		if !ok {
@@ -195,7 +200,7 @@ func (l *flowLedger) skipped(f *flowFn, rec flowRecord) {
 	key := flowFateKey{f, data.N}
 	l.fates[key] = append(l.fates[key], flowFate{reason: rec.Name, rec: rec})
 	c := f.at(rec.gen)
-	if rec.Name == engine.SkipSingleton && (c.singleton == nil || c.singleton.cancel || l.holder(f, c, data) == nil) {
+	if rec.Name == engine.SkipSingleton && (c.singleton == nil || c.singleton.cancel || l.holder(f, c, data) == nil && !l.mayHaveHeld(f, c, data)) {
 		l.w.errorf("event %d of %s was skipped as a singleton, but no run holds its key", data.N, f.slug)
 	}
 }
@@ -219,19 +224,22 @@ func (l *flowLedger) running() (runs []*flowRun) {
 
 // holder returns the active run that holds the singleton's key of an event.
 func (l *flowLedger) holder(f *flowFn, c *flowConfig, data flowData) *flowRun {
-	value, ok := c.singletonValue(data)
-	if !ok {
-		return nil
-	}
 	for _, r := range l.running() {
-		if r.fn != f || r.created.singleton == nil || r.created.singleton.key.src != c.singleton.key.src {
-			continue
-		}
-		if v, ok := r.created.singletonValue(r.events[0]); ok && v == value {
+		if r.mayHold(f, c, data) {
 			return r
 		}
 	}
 	return nil
+}
+
+// mayHold reports whether the run holds the singleton's key of an event while it is active.
+func (r *flowRun) mayHold(f *flowFn, c *flowConfig, data flowData) bool {
+	value, ok := c.singletonValue(data)
+	if !ok || r.fn != f || r.created.singleton == nil || r.created.singleton.key.src != c.singleton.key.src {
+		return false
+	}
+	v, ok := r.created.singletonValue(r.events[0])
+	return ok && v == value
 }
 
 // singletonValue is the value of the singleton's key; false if there is none.
@@ -279,6 +287,9 @@ func (l *flowLedger) slots(f *flowFn, c *runLimit, d flowData) (least, most int)
 			continue
 		}
 		most++
+		if l.w.damaged[r.id] {
+			continue // if it cannot be read, it has no place when places are counted
+		}
 		if r.holdsSlot() && r.startCfg.runs.key.src == c.key.src {
 			least++
 		}

@@ -67,6 +67,11 @@ func (w *flowWorld) restart(i int) {
 	if err := w.node.RestartPartition(i); err != nil {
 		w.t.Fatalf("seed %d: %v", w.seed, err)
 	}
+	w.forgetCalls(i)
+}
+
+// forgetCalls forgets the calls under way of a partition: their answers do not count.
+func (w *flowWorld) forgetCalls(i int) {
 	w.calls = slices.DeleteFunc(w.calls, func(c *flowCall) bool { return c.partition == i })
 }
 

@@ -71,7 +71,9 @@ type flowWorld struct {
 	events   map[ulid.ULID]flowData
 	stamps   map[ulid.ULID]int64 // their timestamps
 	invoked  map[int]string      // what invokers got, by the number of the event
-	faults   bool
+	// damaged are runs whose records may not be readable any more.
+	damaged map[ulid.ULID]bool
+	faults  bool
 	// lossy is the interval sync policy, see world.
 	lossy bool
 	// back is by how many ms the clock has been set back in all.
@@ -91,6 +93,9 @@ func simulateFlow(t *testing.T, seed uint64) {
 		}
 	}
 	w.settle()
+	if w.frail() {
+		w.discardDead()
+	}
 	if !t.Failed() {
 		w.verify()
 	}
@@ -101,7 +106,7 @@ func (w *flowWorld) restless() bool { return w.seed%7 == 0 }
 
 func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	w := &flowWorld{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 2)), now: flowStart,
-		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, stamps: map[ulid.ULID]int64{}, invoked: map[int]string{}, faults: true}
+		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, stamps: map[ulid.ULID]int64{}, invoked: map[int]string{}, damaged: map[ulid.ULID]bool{}, faults: true}
 	mode := memstore.Manual
 	if w.lossy = seed%4 == 0; w.lossy {
 		mode = memstore.Interval
@@ -186,6 +191,9 @@ func (w *flowWorld) act() {
 	if w.restless() && w.rng.IntN(20) == 0 {
 		w.restart(w.rng.IntN(w.node.Partitions()))
 	}
+	if w.frail() && w.rng.IntN(20) == 0 {
+		w.harm()
+	}
 	switch n := w.rng.IntN(100); {
 	case n < 30:
 		i := w.rng.IntN(w.node.Partitions())
@@ -227,8 +235,14 @@ func (w *flowWorld) act() {
 // send sends an event of the client; it is acknowledged when the store says so.
 func (w *flowWorld) send() {
 	name := fmt.Sprint("e/", w.rng.IntN(len(w.fns)-2))
-	if w.rng.IntN(10) == 0 {
+	switch w.rng.IntN(20) {
+	case 0, 1:
 		name = "go/invoke"
+	case 2:
+		name = "go/wake"
+	case 3:
+		w.node.Signal(fmt.Sprint("sig", w.rng.IntN(4)))
+		return
 	}
 	w.sendNamed(name)
 }
@@ -238,6 +252,9 @@ func (w *flowWorld) sendNamed(name string) {
 	data := flowData{N: w.n, K: w.rng.IntN(4), S: []string{"a", "b", "7"}[w.rng.IntN(3)], P: w.rng.IntN(10) - 5}
 	if w.rng.IntN(20) == 0 {
 		data.P *= 100_000 // beyond the bounds
+	}
+	if w.frail() && w.rng.IntN(3) == 0 {
+		data.Long = strings.Repeat("x", 1000)
 	}
 	raw, _ := json.Marshal(data)
 	ev := &event.Event{InternalID: ids.Derive(w.now, []byte(fmt.Sprint(w.seed, w.n))), Name: []byte(name), Data: raw, TS: w.now, ReceivedAt: w.now}
@@ -341,7 +358,7 @@ func (w *flowWorld) settle() {
 			return
 		}
 		next := w.node.Due()
-		if next > w.now+(20*time.Hour).Milliseconds() {
+		if next > w.now+w.horizon().Milliseconds() {
 			next = 0
 		}
 		first := -1
@@ -360,6 +377,15 @@ func (w *flowWorld) settle() {
 		}
 	}
 	w.errorf("the engine does not come to rest")
+}
+
+// horizon is for how long it is worth waiting for what is due: not for the end of what is only
+// remembered. In frail worlds invocations of runs that have died come to their end.
+func (w *flowWorld) horizon() time.Duration {
+	if w.frail() {
+		return 2 * invokeTimeout
+	}
+	return 20 * time.Hour
 }
 
 // quiesce does all that can be done without time passing.

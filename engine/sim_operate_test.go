@@ -102,6 +102,9 @@ func (n *SimNode) Engine() *Engine { return n.e }
 // Configure gives the node a catalog's state.
 func (n *SimNode) Configure(s *Snapshot) { n.e.configure(s) }
 
+// DecodeDead reads the stored form of a dead letter.
+func DecodeDead(partition int, k, v []byte) (*DeadLetter, error) { return decodeDead(partition, k, v) }
+
 // EncodeDead is the stored form of a dead letter with another body.
 func EncodeDead(d DeadLetter, body []byte) []byte {
 	e := encoder{}

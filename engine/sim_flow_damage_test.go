@@ -1,0 +1,122 @@
+package engine_test
+
+import (
+	"strings"
+
+	"ingot/engine"
+)
+
+// Frail worlds of the flow-control simulation: partitions panic in the middle of rounds,
+// and what is stored of runs is damaged. Runs that cannot be read become dead letters,
+// whenever somebody looks for them; nothing may be kept for them then.
+
+// frail worlds are those.
+func (w *flowWorld) frail() bool { return w.seed%3 == 0 }
+
+// harm does one thing that should never happen.
+func (w *flowWorld) harm() {
+	if w.rng.IntN(2) == 0 {
+		w.trip()
+	} else {
+		w.damage()
+	}
+}
+
+// trip lets a partition panic at one of the writes of a round, which is then done anew.
+func (w *flowWorld) trip() {
+	i := w.rng.IntN(w.node.Partitions())
+	w.store.Flush()
+	w.node.Trip(i, 1+w.rng.IntN(8), 1+w.rng.IntN(25), func() { w.forgetCalls(i) })
+}
+
+// damage makes a part of what is stored of a run unreadable. A run that is in memory does not
+// notice before it is read again; if it is written before that, its record is whole again.
+func (w *flowWorld) damage() {
+	active := w.ledger.active()
+	if len(active) == 0 {
+		return
+	}
+	w.store.Flush()
+	r := active[w.rng.IntN(len(active))]
+	table := []engine.Table{engine.TableRun, engine.TableRun, engine.TableTrigger, engine.TableStep}[w.rng.IntN(4)]
+	ps, err := w.store.Partition(r.partition)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b := ps.NewBatch()
+	err = ps.Scan(table, r.id[:], nil, func(k, _ []byte) bool {
+		if !strings.HasPrefix(string(k), string(r.id[:])) {
+			return false
+		}
+		if table.Once() {
+			b.Delete(table, k)
+		}
+		b.Put(table, k, []byte("damaged"))
+		return true
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.damaged[r.id] = table == engine.TableRun || w.damaged[r.id]
+	ps.Commit(b, func(error) {})
+	w.store.Flush()
+}
+
+// bury marks the runs among a partition's dead letters as ended. What became of them is
+// known, but not when within the records that are read next: those of all of them are taken
+// as if they were alive and as if they were dead, whichever is right.
+func (l *flowLedger) bury(partition int) {
+	clear(l.fresh)
+	if !l.w.frail() {
+		return
+	}
+	ps, err := l.w.store.Partition(partition)
+	if err != nil {
+		l.w.t.Fatal(err)
+	}
+	err = ps.Scan(engine.TableDead, nil, nil, func(k, v []byte) bool {
+		d, err := engine.DecodeDead(partition, k, v)
+		switch {
+		case err != nil:
+			l.w.errorf("dead letter %x: %v", k, err)
+		case d.Kind != engine.DeadRun:
+			l.w.errorf("a dead letter is no run: %+v", d)
+		case !l.dead[d.ID]:
+			l.dead[d.ID] = true
+			if r := l.runs[d.ID]; r != nil {
+				r.ended = true
+			}
+			l.fresh[d.ID] = true
+		}
+		return true
+	})
+	if err != nil {
+		l.w.t.Fatal(err)
+	}
+}
+
+// discardDead throws all dead letters away.
+func (w *flowWorld) discardDead() {
+	for i := range w.node.Partitions() {
+		list := w.node.DeadLetters(i)
+		w.quiesce()
+		for _, d := range list() {
+			gone := w.node.Redrive(&d, true)
+			w.quiesce()
+			if err := gone(); err != nil {
+				w.errorf("discarding %+v: %v", d, err)
+			}
+		}
+	}
+}
+
+// mayHaveHeld reports whether one of the runs that have died since the last look may have
+// held the singleton's key of an event.
+func (l *flowLedger) mayHaveHeld(f *flowFn, c *flowConfig, data flowData) bool {
+	for _, r := range l.order {
+		if l.fresh[r.id] && r.mayHold(f, c, data) {
+			return true
+		}
+	}
+	return false
+}
