@@ -8,7 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// The record of an event in the write-ahead log:
+// The record of an event, in the write-ahead log and in packs of the read model:
 //
 //	version  1 byte, recordVersion
 //	length   4 bytes, little endian: of what follows
@@ -74,23 +74,14 @@ func appendField(dst, f []byte) []byte {
 // alias b, and returns what follows it. Errors wrap ErrCorrupt or ErrVersion; e
 // is then undefined.
 func DecodeRecord(b []byte, e *Event) (rest []byte, err error) {
-	if len(b) < recordHeader {
-		return nil, fmt.Errorf("%w: %d bytes are less than a header", ErrCorrupt, len(b))
+	size, err := recordSize(b)
+	if err != nil {
+		return nil, err
 	}
-	if b[0] != recordVersion {
-		if b[0] > recordVersion {
-			return nil, fmt.Errorf("%w: version %d, known up to %d", ErrVersion, b[0], recordVersion)
-		}
-		return nil, fmt.Errorf("%w: version %d", ErrCorrupt, b[0])
-	}
-	size := uint64(binary.LittleEndian.Uint32(b[1:]))
-	b = b[recordHeader:]
-	if size > uint64(len(b)) {
-		return nil, fmt.Errorf("%w: length %d, but %d bytes remain", ErrCorrupt, size, len(b))
-	}
+	b, rest = b[recordHeader:size:size], b[size:]
+	size -= recordHeader
 	// The capacity ends with the body, so that appending to a field cannot overwrite the next record.
-	d := fieldReader{b: b[:size:size]}
-	rest = b[size:]
+	d := fieldReader{b: b}
 	flags := d.byte()
 	e.Seeded = flags&flagSeeded != 0
 	copy(e.InternalID[:], d.take(16))
@@ -110,6 +101,38 @@ func DecodeRecord(b []byte, e *Event) (rest []byte, err error) {
 		return nil, fmt.Errorf("%w: a field exceeds the record's %d bytes", ErrCorrupt, size)
 	}
 	return rest, nil
+}
+
+// SplitRecord returns the record at the beginning of b as it is, the InternalID in it, and
+// what follows it. The rest of the record is not looked at. Errors are those of DecodeRecord.
+func SplitRecord(b []byte) (rec, rest []byte, id ulid.ULID, err error) {
+	size, err := recordSize(b)
+	if err != nil {
+		return nil, nil, id, err
+	}
+	if size < recordHeader+1+len(id) {
+		return nil, nil, id, fmt.Errorf("%w: %d bytes are less than an id", ErrCorrupt, size)
+	}
+	copy(id[:], b[recordHeader+1:])
+	return b[:size:size], b[size:], id, nil
+}
+
+// recordSize is the length of the record at the beginning of b, its header included.
+func recordSize(b []byte) (int, error) {
+	if len(b) < recordHeader {
+		return 0, fmt.Errorf("%w: %d bytes are less than a header", ErrCorrupt, len(b))
+	}
+	if b[0] != recordVersion {
+		if b[0] > recordVersion {
+			return 0, fmt.Errorf("%w: version %d, known up to %d", ErrVersion, b[0], recordVersion)
+		}
+		return 0, fmt.Errorf("%w: version %d", ErrCorrupt, b[0])
+	}
+	size := uint64(binary.LittleEndian.Uint32(b[1:]))
+	if remain := len(b) - recordHeader; size > uint64(remain) {
+		return 0, fmt.Errorf("%w: length %d, but %d bytes remain", ErrCorrupt, size, remain)
+	}
+	return recordHeader + int(size), nil
 }
 
 // fieldReader reads fields of a record's body; bad stays set after the first that is

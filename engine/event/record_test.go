@@ -63,6 +63,29 @@ func TestRecordIgnoresLaterFields(t *testing.T) {
 	}
 }
 
+// TestSplitRecord: records come apart as they are, and what is no whole record is refused.
+func TestSplitRecord(t *testing.T) {
+	t.Parallel()
+	first, second := someEvent(), Event{InternalID: ulid.ULID{9}, Name: []byte("b")}
+	a := first.AppendRecord(nil)
+	both := second.AppendRecord(bytes.Clone(a))
+	rec, rest, id, err := SplitRecord(both)
+	if err != nil || id != first.InternalID || !bytes.Equal(rec, a) || cap(rec) != len(a) || !bytes.Equal(rest, both[len(a):]) {
+		t.Errorf("%x, rest %x, id %s, error %v", rec, rest, id, err)
+	}
+	if rec, rest, id, err = SplitRecord(rest); err != nil || id != second.InternalID || len(rest) != 0 || !bytes.Equal(rec, both[len(a):]) {
+		t.Errorf("%x, rest %x, id %s, error %v", rec, rest, id, err)
+	}
+	for _, bad := range [][]byte{nil, a[:3], a[:len(a)-1], {1, 16, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}} {
+		if _, _, _, err := SplitRecord(bad); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%x: error %v", bad, err)
+		}
+	}
+	if _, _, _, err := SplitRecord([]byte{2, 0, 0, 0, 0}); !errors.Is(err, ErrVersion) {
+		t.Errorf("a newer version: %v", err)
+	}
+}
+
 func TestRecordCorrupt(t *testing.T) {
 	t.Parallel()
 	e := someEvent()
