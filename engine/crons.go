@@ -180,7 +180,7 @@ func (p *partition) fired(fn *function.Function, cron string, ev *event.Event) {
 	q := p.queue(fn.ID)
 	p.at = blame{fn: fn.ID, event: ev.InternalID}
 	if reason, ok := p.condemned(p.at); ok {
-		p.buryEvents(fn.ID, ev.InternalID, [][]byte{re.json}, reason)
+		p.buryEvents(fn.ID, ev.InternalID, []ulid.ULID{ev.InternalID}, [][]byte{re.json}, reason)
 		return
 	}
 	switch {

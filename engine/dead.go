@@ -22,10 +22,11 @@ type DeadKind uint8
 const (
 	// DeadRun is a run whose record cannot be read, or whose function is not known.
 	DeadRun DeadKind = 1
-	// DeadEvents are the events of a debounce or batch whose function is not known.
+	// DeadEvents are events that start no run: those of a debounce or batch whose function is
+	// not known, or what the server has failed at too often.
 	DeadEvents DeadKind = 2
-	// DeadEntry is an entry of the event log, or of a partition's messages, that cannot
-	// be read.
+	// DeadEntry is an entry of the event log, of a partition's messages or of what a key has
+	// collected, that cannot be read.
 	DeadEntry DeadKind = 3
 )
 
@@ -108,6 +109,27 @@ func (e *encoder) dead(d *DeadLetter) {
 	e.bytes(d.Body)
 }
 
+// deadEvents are the body of a DeadEvents: the events with their internal ids.
+func (e *encoder) deadEvents(events [][]byte, sources []ulid.ULID) {
+	e.triggers(events)
+	e.uint(uint64(len(sources)))
+	for _, id := range sources {
+		e.id(id)
+	}
+}
+
+func decodeDeadEvents(b []byte) (events [][]byte, sources []ulid.ULID, err error) {
+	d := decoder{b: b}
+	d.version()
+	if events = d.events(); len(d.b) == 0 {
+		return events, nil, d.err // from before ids were kept
+	}
+	for range d.count(len(ulid.ULID{})) {
+		sources = append(sources, d.id())
+	}
+	return events, sources, d.err
+}
+
 func decodeDead(partition int, k, v []byte) (*DeadLetter, error) {
 	d := decoder{b: v}
 	if d.version(); len(k) != 24 {
@@ -166,12 +188,12 @@ func (p *partition) redrive(d *DeadLetter) error {
 		if fn == nil {
 			return fmt.Errorf("%w: function %s is not registered", ErrStillDead, d.Fn)
 		}
-		events, err := decodeTriggers(d.Body)
+		events, sources, err := decodeDeadEvents(d.Body)
 		if err != nil || len(events) == 0 {
 			return fmt.Errorf("%w: its events cannot be read", ErrStillDead)
 		}
 		p.pardon(blame{fn: d.Fn, event: d.ID})
-		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, d.ID[:]), events: events, source: d.ID, batch: len(events) > 1})
+		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, d.ID[:]), events: events, ids: sources, source: d.ID, batch: len(events) > 1})
 		return nil
 	}
 	var ev event.Event

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -107,5 +108,47 @@ func TestDamagedMessage(t *testing.T) {
 	d.wantCalls("f", 1)
 	d.pass(2 * time.Minute) // the first gives up
 	d.wantCalls("invoker", 4)
+	d.wantClean()
+}
+
+// TestDamagedBatch: an event of a batch that cannot be read is put aside; the batch goes on
+// without it, or with nothing.
+func TestDamagedBatch(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, done, `f "triggers":[{"event":"e"}],"batchEvents":{"maxSize":10,"timeout":"2s"}`)
+	damaged := 0
+	damage := func(all bool) {
+		d.store.Flush()
+		d.change(func(_ int, ps engine.PartitionStore, b engine.Batch) {
+			_ = ps.Scan(engine.TableBatch, nil, nil, func(k, _ []byte) bool {
+				b.Delete(engine.TableBatch, k)
+				b.Put(engine.TableBatch, k, []byte("?"))
+				damaged++
+				return all
+			})
+		})
+	}
+	for i := range 3 {
+		d.send("e", fmt.Sprintf(`{"n":%d}`, i))
+	}
+	damage(false)
+	d.pass(3 * time.Second)
+	if c := d.wantCalls("f", 1)[0]; len(c.Events) != 2 {
+		t.Errorf("%d events are left of 3", len(c.Events))
+	}
+	d.send("e", `{}`)
+	d.send("e", `{}`)
+	damage(true)
+	d.pass(3 * time.Second)
+	d.wantCalls("f", 1)
+	list := d.deadLetters()
+	if len(list) != 3 || damaged != 3 {
+		t.Fatalf("%d dead letters of %d: %+v", len(list), damaged, list)
+	}
+	for _, l := range list {
+		if l.Kind != engine.DeadEntry || l.Fn != idOf("f") || string(l.Body) != "?" {
+			t.Errorf("dead letter %+v", l)
+		}
+	}
 	d.wantClean()
 }

@@ -170,9 +170,13 @@ func (p *partition) message(c *command) {
 	p.bury(&DeadLetter{ID: id, Kind: DeadEntry, Reason: reason, Body: e.b})
 }
 
-// buryEvents puts events aside that start no run of a function.
-func (p *partition) buryEvents(fn ids.UUID, id ulid.ULID, events [][]byte, reason string) {
+// buryEvents puts events aside that start no run of a function. sources are their internal
+// ids, as far as known, id is the last one's.
+func (p *partition) buryEvents(fn ids.UUID, id ulid.ULID, sources []ulid.ULID, events [][]byte, reason string) {
 	e := encoder{}
-	e.triggers(events)
+	e.deadEvents(events, sources)
 	p.bury(&DeadLetter{ID: id, Kind: DeadEvents, Fn: fn, Reason: reason, Body: e.b})
+	for _, source := range sources {
+		p.outbox.add(&Lifecycle{Kind: EventSkipped, At: p.now, Run: source, Fn: fn, Name: SkipDead})
+	}
 }

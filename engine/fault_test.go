@@ -3,12 +3,15 @@ package engine_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ingot/engine"
 	"ingot/storage/memstore"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Faults of the server itself, made by a store that panics at what has a poison in it.
@@ -140,7 +143,7 @@ func TestFaultOfAnEvent(t *testing.T) {
 		d := newDesk(t, done, `f `+config, `other`)
 		s := &poisoned{tables: map[engine.Table]bool{engine.TableRun: true}, put: "poison"}
 		d.poison(s)
-		d.send("e", `{"a":"poison"}`)
+		bad := d.send("e", `{"a":"poison"}`)
 		d.send("other", `{}`)
 		d.pass(10 * time.Second)
 		d.wantCalls("f", 0)
@@ -150,6 +153,7 @@ func TestFaultOfAnEvent(t *testing.T) {
 		if len(list) != 1 || list[0].Kind != engine.DeadEvents || list[0].Fn != idOf("f") || !strings.Contains(list[0].Reason, "poison") {
 			t.Fatalf("%s: dead letters %+v", name, list)
 		}
+		d.wantSkip("f", bad, engine.SkipDead)
 		d.store.Flush()
 		d.open() // what is applied is not applied again
 		d.node.Catch()
@@ -162,8 +166,21 @@ func TestFaultOfAnEvent(t *testing.T) {
 		if c := d.wantCalls("f", 1)[0]; len(c.Events) != 1 || !bytes.Contains(c.Events[0], []byte("poison")) {
 			t.Errorf("%s: events of the redriven run: %s", name, c.Events)
 		}
+		if l := d.scheduled("f"); !slices.Equal(l.Events, []ulid.ULID{bad}) {
+			t.Errorf("%s: the redriven run is recorded with events %v, want %s", name, l.Events, bad)
+		}
 		d.wantClean()
 	}
+}
+
+// scheduled is the last run of a function, as it is recorded.
+func (d *desk) scheduled(slug string) (last engine.Lifecycle) {
+	for _, l := range d.history() {
+		if l.Kind == engine.RunScheduled && l.Fn == idOf(slug) {
+			last = l
+		}
+	}
+	return last
 }
 
 // TestFaultOfReading: a run whose events make the server panic is put aside with it, at

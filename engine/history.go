@@ -96,6 +96,7 @@ const (
 	SkipSingleton   = "singleton"
 	SkipDraining    = "draining"
 	SkipPaused      = "paused"
+	SkipDead        = "dead letter" // put aside; redriven, it starts a run after all
 )
 
 // Lifecycle is one record of the outbox, for the read model: what a commit did to a

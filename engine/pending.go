@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"time"
 
 	"ingot/engine/expr"
 	"ingot/engine/function"
+	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -208,13 +210,16 @@ func (p *partition) startPending(f *flow) {
 	p.hold(f, nil)
 	p.change(f)
 	fn := p.snapshot.ByID[f.fn]
+	if len(events) == 0 {
+		return // none can be read
+	}
 	reason, dead := p.condemned(blame{run: ulid.ULID(f.id)})
-	if fn == nil || len(events) == 0 {
+	if fn == nil {
 		reason, dead = "their function is not registered", true
 	}
 	if dead {
 		p.pardon(blame{run: ulid.ULID(f.id)}) // the next events with the key are others
-		p.buryEvents(f.fn, c.source, events, reason)
+		p.buryEvents(f.fn, c.source, sources, events, reason)
 		return
 	}
 	s := newRun{
@@ -228,7 +233,7 @@ func (p *partition) startPending(f *flow) {
 }
 
 // pendingEvents returns all events of a key in order with their internal ids, and
-// deletes those stored.
+// deletes those stored. The batch goes on without one that cannot be read.
 func (p *partition) pendingEvents(f *flow) (events [][]byte, sources []ulid.ULID) {
 	c := f.pending
 	if f.kind == flowDebounce {
@@ -244,7 +249,7 @@ func (p *partition) pendingEvents(f *flow) (events [][]byte, sources []ulid.ULID
 		if ev, id := d.bytes(), d.id(); d.err == nil {
 			events, sources = append(events, ev), append(sources, id)
 		} else {
-			p.log.Error("an event of a batch cannot be read; the batch goes on without it", "error", d.err)
+			p.bury(&DeadLetter{ID: ids.Derive(p.now, k), Kind: DeadEntry, Fn: f.fn, Reason: "an event of a batch: " + d.err.Error(), Body: bytes.Clone(v)})
 		}
 		p.batch.Delete(TableBatch, k)
 		return true

@@ -125,7 +125,7 @@ type newRun struct {
 // entry is applied once (its cursor), and an id of a sender is checked by duplicate.
 func (p *partition) begin(fn *function.Function, s *newRun) {
 	if reason, ok := p.condemned(blame{run: s.id}); ok {
-		p.buryEvents(fn.ID, s.source, s.events, reason)
+		p.buryEvents(fn.ID, s.source, s.ids, s.events, reason)
 		return
 	}
 	var lock *flow

@@ -6,6 +6,8 @@ import (
 
 	"ingot/engine/event"
 	"ingot/engine/expr"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Waits for events and cancellations by event (spec 01 §9.9, spec 03 §14, §17.1).
@@ -106,7 +108,7 @@ func (p *partition) event(ev *routedEvent) {
 	for _, fn := range ev.fns {
 		p.at = blame{fn: fn.ID, event: ev.InternalID}
 		if reason, ok := p.condemned(p.at); ok {
-			p.buryEvents(fn.ID, ev.InternalID, [][]byte{ev.json}, reason)
+			p.buryEvents(fn.ID, ev.InternalID, []ulid.ULID{ev.InternalID}, [][]byte{ev.json}, reason)
 			continue
 		}
 		p.trigger(fn, ev)

@@ -8,7 +8,7 @@ import (
 
 // skipReasons are why events start no run; the last is any other.
 var skipReasons = [...]string{
-	engine.SkipIdempotency, engine.SkipRateLimit, engine.SkipDebounce, engine.SkipSingleton, engine.SkipDraining, engine.SkipPaused, "other",
+	engine.SkipIdempotency, engine.SkipRateLimit, engine.SkipDebounce, engine.SkipSingleton, engine.SkipDraining, engine.SkipPaused, engine.SkipDead, "other",
 }
 
 // collectors are what events wait in for their run; the last is any other.
