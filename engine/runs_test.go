@@ -382,17 +382,3 @@ func TestGatewayRetries(t *testing.T) {
 	}
 	d.wantClean()
 }
-
-func TestRunOfRemovedFunctionFails(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t, script(ops(2, op(engine.OpSleep, "z", `{"duration":"1s"}`))), "f")
-	d.send("f", `{}`)
-	if err := d.cat.Update(func(tx *engine.Tx) error { tx.ArchiveFunction(d.calls[0].Fn.ID, time.UnixMilli(d.now)); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	d.work()
-	d.send("f", `{}`) // starts nothing
-	d.pass(time.Second)
-	d.wantCalls("f", 2) // but the sleeping run goes on
-	d.wantEnd("f", engine.RunCompleted, `"end"`)
-}
