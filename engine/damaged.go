@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"ingot/internal/ids"
+
 	"github.com/oklog/ulid/v2"
 )
 
@@ -75,10 +77,89 @@ func (p *partition) releaseSignals(run ulid.ULID) {
 		}
 		return true
 	}))
+	for signal := range p.claims { // of this round
+		held = append(held, signal)
+	}
 	for _, signal := range held {
 		if h := p.holder(signal); h == nil || h.run == run {
 			p.setHolder(signal, nil)
 		}
+	}
+}
+
+// makeAnew makes the state of a key whose record cannot be read: counts and locks are those
+// of the runs that hold them, rates begin anew, and what was collected is put aside. It
+// looks through all active runs, which is worth it for what should never happen.
+func (p *partition) makeAnew(f *flow, record []byte, cause error) {
+	p.log.Error("the state of a flow-control key cannot be read and is made anew", "function", f.fn.String(), "error", cause)
+	p.eachActive(func(r *run) {
+		switch {
+		case r.limits == nil:
+		case r.limits.slot == f.id:
+			f.kind, f.fn = flowRuns, r.fn
+			f.n++
+		case r.limits.lock == f.id:
+			f.kind, f.fn, f.holder = flowSingleton, r.fn, r.id
+		}
+	})
+	switch f.kind {
+	case 0, flowDebounce, flowBatch: // 0 is what nobody holds, and whose timer has come
+		p.buryCollected(f, record, cause)
+	}
+	if f.kind == 0 {
+		f.stored = false
+		p.noteFlow(f.id, false)
+		p.batch.Delete(TableFlow, f.id[:])
+		return
+	}
+	p.change(f)
+}
+
+// buryCollected puts aside what a key has collected whose state cannot be read.
+func (p *partition) buryCollected(f *flow, record []byte, cause error) {
+	p.bury(&DeadLetter{ID: ids.Derive(p.now, f.id[:]), Kind: DeadEntry, Fn: f.fn, Reason: "what a key has collected: " + cause.Error(), Body: bytes.Clone(record)})
+	f.pending = &pending{saved: 1} // as far as is known
+	if events, sources := p.pendingEvents(f); len(events) > 0 {
+		for _, fn := range p.snapshot.ByID {
+			if b := fn.Batch; b != nil && p.functionKey(flowBatch, fn, b.Key, events[0], "batchEvents.key") == f.id {
+				f.fn = fn.ID
+			}
+		}
+		p.buryEvents(f.fn, sources[len(sources)-1], sources, events, "of a batch whose state cannot be read")
+	}
+	f.pending = nil
+	p.check(p.store.Scan(TableTimer, appendUint64(nil, sortable(p.now+1)), nil, func(k, _ []byte) bool {
+		if len(k) == 28 && flowID(k[8:24]) == f.id && binary.BigEndian.Uint32(k[24:]) == pendingJob {
+			p.batch.Delete(TableTimer, k)
+		}
+		return true
+	}))
+}
+
+// mend sees to it that the state of a key is written whose record cannot be read; nil if it
+// has none.
+func (p *partition) mend(id flowID) *flow {
+	f := p.storedFlow(id)
+	if f != nil {
+		p.change(f)
+	}
+	return f
+}
+
+// eachActive visits the runs whose records can be read, as they are now. Of those that end in
+// this round, limits tell what they still hold.
+func (p *partition) eachActive(visit func(r *run)) {
+	p.check(p.store.Scan(TableRun, nil, nil, func(k, v []byte) bool {
+		if len(k) != len(ulid.ULID{}) || p.runs[ulid.ULID(k)] != nil {
+			return true
+		}
+		if r, err := decodeRun(ulid.ULID(k), v); err == nil {
+			visit(r)
+		}
+		return true
+	}))
+	for _, r := range p.runs {
+		visit(r)
 	}
 }
 

@@ -77,10 +77,12 @@ func (p *partition) flow(kind flowKind, fn ids.UUID, id flowID) *flow {
 		if v == nil {
 			return
 		}
-		if err := f.decode(v); err != nil {
-			p.log.Error("the state of a flow-control key cannot be read; it begins anew", "function", fn.String(), "error", err)
-		}
+		err := f.decode(v)
 		f.stored = true
+		if err != nil {
+			f.kind, f.fn = kind, fn
+			p.makeAnew(f, v, err)
+		}
 	}))
 	return f
 }
@@ -269,7 +271,13 @@ func (p *partition) sweep() {
 			return false
 		}
 		var f flow
-		if len(k) != len(f.id) || f.decode(v) != nil || (f.kind != flowRate && f.kind != flowThrottle) {
+		switch err := f.decode(v); {
+		case len(k) != len(f.id):
+			return true
+		case err != nil:
+			p.mend(flowID(k)) // nobody else may come back to it
+			return true
+		case f.kind != flowRate && f.kind != flowThrottle:
 			return true
 		}
 		copy(f.id[:], k)

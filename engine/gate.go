@@ -131,6 +131,7 @@ func (p *partition) leaveRun(r *run) {
 		return
 	}
 	f := p.flow(flowRuns, r.fn, r.limits.slot)
+	r.limits.slot = flowID{}
 	f.n = max(0, f.n-1)
 	p.tallied(r, f.id, -1)
 	p.change(f)

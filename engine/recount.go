@@ -98,8 +98,15 @@ func (p *partition) countRun(k, v []byte) {
 // correct sets one stored count to what was tallied, and opens a lock without a run.
 func (p *partition) correct(k, v []byte) {
 	stored := flow{}
-	if len(k) != len(stored.id) || stored.decode(v) != nil {
+	if len(k) != len(stored.id) {
 		return
+	}
+	if stored.decode(v) != nil {
+		f := p.mend(flowID(k))
+		if f == nil {
+			return
+		}
+		stored = *f
 	}
 	switch stored.kind {
 	case flowRuns:

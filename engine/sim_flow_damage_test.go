@@ -29,22 +29,59 @@ func (w *flowWorld) trip() {
 	w.node.Trip(i, 1+w.rng.IntN(8), 1+w.rng.IntN(25), func() { w.forgetCalls(i) })
 }
 
-// damage makes a part of what is stored of a run unreadable. A run that is in memory does not
-// notice before it is read again; if it is written before that, its record is whole again.
+// damage makes something unreadable.
 func (w *flowWorld) damage() {
+	w.store.Flush()
+	if w.rng.IntN(4) == 0 {
+		w.damageKey()
+	} else {
+		w.damageRun()
+	}
+	w.store.Flush()
+}
+
+// damageKey makes the count of a run limit, or the lock of a singleton, unreadable.
+func (w *flowWorld) damageKey() {
+	var found []string
+	ps := w.partition(w.rng.IntN(w.node.Partitions()))
+	err := ps.Scan(engine.TableFlow, nil, nil, func(k, v []byte) bool {
+		if v[1] == runsKind || v[1] == singletonKind {
+			found = append(found, string(k))
+		}
+		return true
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(found) == 0 {
+		return
+	}
+	w.keysDamaged = true
+	b := ps.NewBatch()
+	b.Put(engine.TableFlow, []byte(found[w.rng.IntN(len(found))]), []byte("damaged"))
+	ps.Commit(b, func(error) {})
+}
+
+func (w *flowWorld) partition(i int) engine.PartitionStore {
+	ps, err := w.store.Partition(i)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ps
+}
+
+// damageRun makes a part of what is stored of a run unreadable. A run that is in memory does not
+// notice before it is read again; if it is written before that, its record is whole again.
+func (w *flowWorld) damageRun() {
 	active := w.ledger.active()
 	if len(active) == 0 {
 		return
 	}
-	w.store.Flush()
 	r := active[w.rng.IntN(len(active))]
 	table := []engine.Table{engine.TableRun, engine.TableRun, engine.TableTrigger, engine.TableStep}[w.rng.IntN(4)]
-	ps, err := w.store.Partition(r.partition)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	ps := w.partition(r.partition)
 	b := ps.NewBatch()
-	err = ps.Scan(table, r.id[:], nil, func(k, _ []byte) bool {
+	err := ps.Scan(table, r.id[:], nil, func(k, _ []byte) bool {
 		if !strings.HasPrefix(string(k), string(r.id[:])) {
 			return false
 		}
@@ -59,7 +96,6 @@ func (w *flowWorld) damage() {
 	}
 	w.damaged[r.id] = table == engine.TableRun || w.damaged[r.id]
 	ps.Commit(b, func(error) {})
-	w.store.Flush()
 }
 
 // bury marks the runs among a partition's dead letters as ended. What became of them is
@@ -70,15 +106,12 @@ func (l *flowLedger) bury(partition int) {
 	if !l.w.frail() {
 		return
 	}
-	ps, err := l.w.store.Partition(partition)
-	if err != nil {
-		l.w.t.Fatal(err)
-	}
-	err = ps.Scan(engine.TableDead, nil, nil, func(k, v []byte) bool {
+	err := l.w.partition(partition).Scan(engine.TableDead, nil, nil, func(k, v []byte) bool {
 		d, err := engine.DecodeDead(partition, k, v)
 		switch {
 		case err != nil:
 			l.w.errorf("dead letter %x: %v", k, err)
+		case d.Kind == engine.DeadEntry && string(d.Body) == "damaged": // a key's, which nobody holds
 		case d.Kind != engine.DeadRun:
 			l.w.errorf("a dead letter is no run: %+v", d)
 		case !l.dead[d.ID]:

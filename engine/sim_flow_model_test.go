@@ -183,7 +183,7 @@ func (l *flowLedger) scheduled(f *flowFn, rec flowRecord) error {
 	if l.runs[r.id] != nil {
 		return fmt.Errorf("%s is scheduled twice", r)
 	}
-	if holder := l.holder(f, r.created, r.events[0]); holder != nil {
+	if holder := l.holder(f, r.created, r.events[0]); holder != nil && !(l.w.keysDamaged && l.w.damaged[holder.id]) {
 		l.w.errorf("%s is scheduled while %s holds the singleton of its key", r, holder)
 	}
 	l.runs[r.id] = r

@@ -71,9 +71,11 @@ type flowWorld struct {
 	events   map[ulid.ULID]flowData
 	stamps   map[ulid.ULID]int64 // their timestamps
 	invoked  map[int]string      // what invokers got, by the number of the event
-	// damaged are runs whose records may not be readable any more.
-	damaged map[ulid.ULID]bool
-	faults  bool
+	// damaged are runs whose records may not be readable any more. If keys are damaged too,
+	// nobody knows what such runs hold.
+	damaged     map[ulid.ULID]bool
+	keysDamaged bool
+	faults      bool
 	// lossy is the interval sync policy, see world.
 	lossy bool
 	// back is by how many ms the clock has been set back in all.
@@ -191,7 +193,7 @@ func (w *flowWorld) act() {
 	if w.restless() && w.rng.IntN(20) == 0 {
 		w.restart(w.rng.IntN(w.node.Partitions()))
 	}
-	if w.frail() && w.rng.IntN(20) == 0 {
+	if w.frail() && w.rng.IntN(12) == 0 {
 		w.harm()
 	}
 	switch n := w.rng.IntN(100); {
