@@ -139,12 +139,20 @@ type LogGroup struct {
 	Replayed bool
 }
 
+// Logged is told how a [Log.Submit] ended. All submits of a log share the goroutine that
+// calls it, so it must not wait for anything.
+type Logged interface{ Logged(err error) }
+
 // Log is the write-ahead log of accepted events. It is safe for concurrent use.
 type Log interface {
 	// Append writes count event records and returns when they are durable (fsync
 	// done), sharing the sync with concurrent calls. records is not kept. Errors
 	// wrap ErrLogFull, ErrDisk or ErrClosed; then nothing of the call was accepted.
 	Append(records []byte, count int) error
+	// Submit is Append for those who have others to look after meanwhile: it returns
+	// when the records have their place, and done.Logged is called once with what
+	// Append would have returned. If it returns an error itself, done is not called.
+	Submit(records []byte, count int, done Logged) error
 	// Next returns the first group with First >= from, waiting until there is one
 	// or ctx ends. The group's data stays valid until it is trimmed and garbage
 	// collected; it must not be changed. from is 0 to begin with the oldest.

@@ -8,12 +8,19 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
+// warm are options with files as large as in operation.
+func warm() Options {
+	o := memOptions(vfs.NewMem())
+	o.segment = segmentBytes
+	return o
+}
+
 // TestAppendOfArraysAllocatesNothing: neither does the append of a hundred records,
 // nor that of many at the same time, once pools and slabs are warm. The average of
 // AllocsPerRun is rounded down, so that a slab now and then does not count.
 func TestAppendOfArraysAllocatesNothing(t *testing.T) {
 	// Not parallel: allocations of other tests would be counted.
-	s := mustOpen(t, "data", memOptions(vfs.NewMem()))
+	s := mustOpen(t, "data", warm())
 	defer s.Close()
 	l := s.Log()
 	const events = 100
@@ -39,7 +46,7 @@ func TestAppendOfArraysAllocatesNothing(t *testing.T) {
 // TestParallelAppendsAllocateLittle: appends that share a sync must not need more
 // than those that have one of their own.
 func TestParallelAppendsAllocateLittle(t *testing.T) {
-	s := mustOpen(t, "data", memOptions(vfs.NewMem()))
+	s := mustOpen(t, "data", warm())
 	defer s.Close()
 	l := s.Log()
 	const writers = 64

@@ -1,6 +1,6 @@
 // Package pebble is the embedded durable store: engine.Store on one Pebble
-// database, which holds the partitions and the event log. They share one
-// write-ahead log, and so one stream of fsyncs.
+// database, which holds the partitions, and on the event log beside it (log.go), which
+// has files of its own.
 //
 // What a crash leaves is therefore always a prefix of the order in which commits
 // and groups of events were written, with at least everything in it that was
@@ -89,6 +89,11 @@ func (s *DB) open(o Options) error {
 	}
 	if s.log, err = openLog(s, o); err != nil {
 		return err
+	}
+	if s.format.Version < formatVersion {
+		if err := s.upgradeFormat(); err != nil {
+			return err
+		}
 	}
 	for i := engine.SystemPartition; i < s.format.Partitions; i++ {
 		s.parts = append(s.parts, newPartition(s, partitionNumber(i)))

@@ -11,9 +11,11 @@ import (
 type fileKind byte
 
 const (
-	// otherFile is a table or another file whose failed write Pebble can handle,
-	// by writing it anew.
-	otherFile fileKind = iota
+	// tableFile is a table or another file whose failed write Pebble can handle, by
+	// writing it anew.
+	tableFile fileKind = iota
+	// eventFile is a segment of the event log.
+	eventFile
 	// logFile is Pebble's write-ahead log, manifestFile the list of its files, and
 	// directory their directory. Of their errors Pebble does not learn.
 	logFile
@@ -30,7 +32,7 @@ type diskFile struct {
 
 	dirty atomic.Bool // written since the last real sync; of a log file under SyncInterval
 
-	// Of a log file: where the next write goes, and up to where the file exists on disk.
+	// Of a log file or a segment: where the next write goes, and up to where the file exists on disk.
 	offset, size int64
 
 	mu     sync.Mutex // held during a real sync of a log file under SyncInterval
@@ -39,7 +41,7 @@ type diskFile struct {
 
 // refused is what an operation on a frozen file system returns.
 func (f *diskFile) refused(err error) error {
-	if f.kind == otherFile {
+	if f.kind == tableFile || f.kind == eventFile {
 		return err
 	}
 	return nil
@@ -56,7 +58,8 @@ func (f *diskFile) Write(p []byte) (int, error) {
 		return len(p), f.refused(err)
 	}
 	if f.kind == logFile {
-		f.extend(n)
+		f.offset += int64(n)
+		f.extend()
 	}
 	if f.elides() && !f.dirty.Swap(true) {
 		f.fs.schedule()
@@ -74,12 +77,27 @@ const (
 
 var zeros [piece]byte
 
-// extend notes n written bytes, and has the file exist some way ahead of them. A
-// sync after a write that made the file longer has to write its inode as well, and
-// takes twice as long. Pebble takes zeros for the end of a log, as it does what an
-// earlier life of the file has left there.
-func (f *diskFile) extend(n int) {
-	if f.offset += int64(n); f.offset <= f.size {
+// WriteAt writes a segment of the event log.
+func (f *diskFile) WriteAt(p []byte, at int64) (int, error) {
+	if err := f.fs.failure(); err != nil {
+		return 0, err
+	}
+	n, err := f.File.WriteAt(p, at)
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.path, err)
+		f.fs.freeze(err)
+		return n, err
+	}
+	f.offset = at + int64(n)
+	f.extend()
+	return n, nil
+}
+
+// extend has a log file exist some way ahead of what has been written. A sync after a
+// write that made the file longer has to write its inode as well, and takes twice as
+// long. Zeros are the end of a log, as is what an earlier life of the file has left there.
+func (f *diskFile) extend() {
+	if f.offset <= f.size {
 		return
 	}
 	f.size = f.offset

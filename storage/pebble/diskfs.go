@@ -131,6 +131,11 @@ func (d *diskFS) open(name string, f vfs.File) vfs.File {
 			d.logs[w] = struct{}{}
 			d.mu.Unlock()
 		}
+	case strings.HasPrefix(base, segmentPrefix):
+		w.kind = eventFile
+		if info, err := f.Stat(); err == nil {
+			w.size = info.Size()
+		}
 	case strings.HasPrefix(base, "MANIFEST-"):
 		w.kind = manifestFile
 	}
@@ -181,6 +186,11 @@ func (d *diskFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.F
 	return d.created(name, c, func() (vfs.File, error) { return d.FS.ReuseForWrite(old, name, c) })
 }
 
+// OpenReadWrite opens a segment of the event log, or creates it.
+func (d *diskFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	return d.created(name, c, func() (vfs.File, error) { return d.FS.OpenReadWrite(name, c, opts...) })
+}
+
 func (d *diskFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	if d.failure() != nil {
 		if f, err := d.memory.Open(name, opts...); err == nil {
@@ -207,7 +217,8 @@ func (d *diskFS) Remove(name string) error {
 	return nil
 }
 
-// Rename renames a file. Pebble does that only while it opens a database.
+// Rename renames a file: a spare segment of the event log. Pebble does that only while it
+// opens a database.
 func (d *diskFS) Rename(old, name string) error {
 	err := d.failure()
 	if err == nil {

@@ -56,9 +56,9 @@ type fault struct {
 
 var (
 	syncs  = []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData}
-	writes = []errorfs.OpKind{errorfs.OpFileWrite}
-	makes  = []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite}
-	all    = []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpCreate,
+	writes = []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileWriteAt}
+	makes  = []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpOpen}
+	all    = []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpCreate,
 		errorfs.OpReuseForWrite, errorfs.OpRemove, errorfs.OpRename, errorfs.OpFilePreallocate}
 	brief = SyncInterval(time.Millisecond)
 )
@@ -69,6 +69,9 @@ var faults = []fault{
 	{"write of the log", syscall.ENOSPC, ".log", writes, SyncAlways},
 	{"write of the log, interval", syscall.ENOSPC, ".log", writes, brief},
 	{"new log", syscall.ENOSPC, ".log", makes, SyncAlways},
+	{"sync of events", syscall.EIO, segmentPrefix, syncs, SyncAlways},
+	{"write of events", syscall.ENOSPC, segmentPrefix, writes, brief},
+	{"new file of events", syscall.EMFILE, segmentPrefix, makes, SyncAlways},
 	{"write of a table", syscall.ENOSPC, ".sst", writes, SyncAlways},
 	{"sync of a table", syscall.EIO, ".sst", syncs, SyncAlways},
 	{"new table", syscall.EMFILE, ".sst", makes, brief},

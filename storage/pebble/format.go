@@ -16,8 +16,11 @@ import (
 // of a higher version is refused, since a program that cannot read runs would forget
 // them. Since version 2, records of runs hold small events and steps, and since version
 // 3 what flow control needs, beside its own tables. Since version 4, entries of the ready
-// index hold the locks of singletons. Older records are read as they are.
-const formatVersion = 4
+// index hold the locks of singletons. Older records are read as they are. Since version 5
+// the event log is in files of its own (logsegment.go); an older one is moved there.
+const formatVersion = formatSegments
+
+const formatSegments = 5
 
 // pebbleFormat is the version of Pebble's files, chosen below the newest because
 // of SyncInterval: from FormatWALSyncChunks on, Pebble notes in its log how far
@@ -59,11 +62,25 @@ func loadFormat(db *pebble.DB, dir string, partitions int) (format, error) {
 	if f.Version < 1 || f.Partitions < 1 || f.Partitions > MaxPartitions {
 		return format{}, fmt.Errorf("read the format of %s: version %d with %d partitions is not valid", dir, f.Version, f.Partitions)
 	}
-	if f.Version == formatVersion {
-		return f, nil
+	return f, nil
+}
+
+// upgradeFormat makes an older store one of this version. Its event log has been moved.
+func (s *DB) upgradeFormat() error {
+	s.format.Version = formatVersion
+	value, err := json.Marshal(s.format)
+	if err != nil {
+		return err
 	}
-	f.Version = formatVersion
-	return f, writeFormat(db, dir, f)
+	b := s.db.NewBatch()
+	defer func() { _ = b.Close() }()
+	_ = b.DeleteRange(logKey(0), []byte{spaceLog + 1}, nil)
+	_ = b.Set(keyFormat, value, nil)
+	if err := s.db.Apply(b, pebble.Sync); err != nil {
+		return fmt.Errorf("write the format of %s: %w", s.dir, err)
+	}
+	s.fs.syncLog() // where Sync alone does not do it
+	return s.fs.failure()
 }
 
 func writeFormat(db *pebble.DB, dir string, f format) error {

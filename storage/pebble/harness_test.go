@@ -18,7 +18,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // memOptions are options of a store in memory.
 func memOptions(fs vfs.FS) Options {
-	return Options{FS: fs, Logger: quiet, Partitions: storagetest.Partitions, extend: 16 << 10}
+	return Options{FS: fs, Logger: quiet, Partitions: storagetest.Partitions, extend: 16 << 10, segment: 64 << 10}
 }
 
 func mustOpen(t testing.TB, dir string, o Options) *DB {

@@ -9,7 +9,7 @@ import (
 // The key space. A key's first byte says what it belongs to:
 //
 //	01 name                       records of the store itself
-//	10 first number               groups of the event log
+//	10 first number               groups of the event log, before format 5
 //	20 partition table key        partitions, the system partition being ff ff
 //
 // Numbers are big-endian. This is part of the on-disk format: change it only
@@ -55,13 +55,6 @@ func appendTableEnd(dst []byte, partition uint16, t engine.Table) []byte {
 
 const logKeyLen = 9
 
-func putLogKey(dst []byte, first uint64) {
-	dst[0] = spaceLog
-	binary.BigEndian.PutUint64(dst[1:], first)
-}
-
 func logKey(first uint64) []byte {
-	k := make([]byte, logKeyLen)
-	putLogKey(k, first)
-	return k
+	return binary.BigEndian.AppendUint64([]byte{spaceLog}, first)
 }

@@ -1,7 +1,6 @@
 package pebble
 
 import (
-	"bytes"
 	"testing"
 
 	"ingot/engine"
@@ -36,39 +35,6 @@ func TestKeySpace(t *testing.T) {
 	}
 }
 
-// TestGroupFormat pins the on-disk format of groups of the log.
-func TestGroupFormat(t *testing.T) {
-	t.Parallel()
-	g := stored{engine.LogGroup{First: 7, Count: 2, Data: []byte("records")}, 300}
-	value := make([]byte, groupHeader+len(g.Data))
-	putGroup(value, &g)
-	want := "\x01\x02\x00\x00\x00\x2c\x01\x00\x00\x00\x00\x00\x00\x88\xe9\x01\x0d\x73\x84\x4f\x01records"
-	if string(value) != want {
-		t.Errorf("got  %q\nwant %q", value, want)
-	}
-}
-
-func FuzzParseGroup(f *testing.F) {
-	g := stored{engine.LogGroup{First: 7, Count: 2, Data: []byte("records")}, 300}
-	value := make([]byte, groupHeader+len(g.Data))
-	putGroup(value, &g)
-	f.Add(logKey(7), value)
-	f.Add(logKey(8), value)
-	f.Add([]byte{spaceLog}, []byte{groupVersion})
-	f.Fuzz(func(t *testing.T, key, value []byte) {
-		g, err := parseGroup(key, value)
-		if err != nil {
-			return
-		}
-		again := make([]byte, groupHeader+len(g.Data))
-		putGroup(again, &g)
-		if !bytes.Equal(again, value) {
-			t.Errorf("%x was read as %+v, which is written as %x", value, g, again)
-		}
-	})
-}
-
-// TestGate enters a gate again from inside while it is being closed.
 func TestGate(t *testing.T) {
 	t.Parallel()
 	var g gate

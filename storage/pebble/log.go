@@ -8,7 +8,7 @@ import (
 
 	"ingot/engine"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Bounds of a group commit.
@@ -16,11 +16,12 @@ const (
 	groupBytes  = 8 << 20   // appends share a group up to this size
 	appendBytes = 256 << 20 // a single append may exceed it, up to this
 	slabBytes   = 512 << 10
+	groupsTold  = 4 // groups whose submits wait to be told; the committer waits beyond
 )
 
 // eventLog is the log of accepted events. Appends copy their records into the open
-// group and wait. The committer takes the group, writes it as one key, syncs, and
-// wakes them; what has queued meanwhile is the next group. So there is no timer,
+// group and wait. The committer takes the group, writes it to the last segment, syncs,
+// and wakes them; what has queued meanwhile is the next group. So there is no timer,
 // and groups grow with the load.
 //
 // Records are copied once, into slabs of memory that groups share as they come.
@@ -31,7 +32,8 @@ type eventLog struct {
 	maxBytes int64
 	full     error
 	space    spaceGuard
-	stopped  chan struct{} // closed when the committer has ended
+	told     chan *group   // whose submits are to be told
+	stopped  chan struct{} // closed when committer and teller have ended
 
 	mu       sync.Mutex
 	nonempty sync.Cond // the open group has entries, or the log closes
@@ -43,73 +45,124 @@ type eventLog struct {
 	closing  bool
 
 	// What is durable.
-	head    uint64 // number of the next entry
-	headAt  int64  // its position
-	last    uint64 // number of the newest group; 0 if there is none
-	oldest  uint64 // entries from here on are of this process
-	ring    ring
-	pages   [readers]page // what lagging readers read next, the last used first
-	grown   chan struct{} // closed when head grows or the log closes, if awaited
-	awaited bool
+	head     uint64 // number of the next entry
+	headAt   int64  // its position
+	last     uint64 // number of the newest group; 0 if there is none
+	oldest   uint64 // entries from here on are of this process
+	ring     ring
+	segments []*segment    // all that has not been trimmed, the last one being written
+	spares   []*segment    // trimmed ones, whose files can be used again
+	pages    [readers]page // what lagging readers read next, the last used first
+	grown    chan struct{} // closed when head grows or the log closes, if awaited
+	awaited  bool
 
 	trimState
 	reads gate // of the database, other than by the committer
 
+	// The committer's, but for what active points to: marks and size are guarded by mu.
+	file   vfs.File // of the last segment
+	offset int64    // of its end
+	active *segment
+
+	segmentBytes    int64
 	groups, entries atomic.Uint64
-	batch           *pebble.Batch // the committer's
 }
 
 // group is a group commit that callers wait for.
 type group struct {
-	start   int // in the slab
-	data    []byte
+	start   int    // in the slab
+	data    []byte // room for the header, and the records
 	count   int
 	done    sync.WaitGroup // one count, for the committer
 	err     error          // valid when done
-	waiters atomic.Int32
+	submits []engine.Logged
+	waiters atomic.Int32 // appends, and one for all submits
 }
 
 func openLog(s *DB, o Options) (*eventLog, error) {
 	l := &eventLog{
-		store:    s,
-		maxBytes: o.MaxLogBytes,
-		full:     fmt.Errorf("%w (%d bytes)", engine.ErrLogFull, o.MaxLogBytes),
-		space:    spaceGuard{fs: o.FS, dir: s.dir, min: o.MinFreeBytes},
-		stopped:  make(chan struct{}),
-		grown:    make(chan struct{}),
-		batch:    s.db.NewBatch(),
+		store:        s,
+		maxBytes:     o.MaxLogBytes,
+		full:         fmt.Errorf("%w (%d bytes)", engine.ErrLogFull, o.MaxLogBytes),
+		space:        spaceGuard{fs: o.FS, dir: s.dir, min: o.MinFreeBytes},
+		told:         make(chan *group, groupsTold),
+		stopped:      make(chan struct{}),
+		grown:        make(chan struct{}),
+		segmentBytes: o.segment,
 	}
 	l.nonempty.L, l.taken.L = &l.mu, &l.mu
-	if err := l.recover(); err != nil {
+	open := l.recover
+	if s.format.Version < formatSegments {
+		open = l.migrate
+	}
+	if err := open(); err != nil {
+		if l.file != nil {
+			err = errors.Join(err, l.file.Close())
+		}
 		return nil, err
 	}
+	l.oldest, l.purged, l.purgedAt = l.head, l.cut, l.cutAt
 	l.open = l.newGroup()
 	go l.commit()
+	go l.tell()
 	return l, nil
 }
 
 // Append implements engine.Log.
 func (l *eventLog) Append(records []byte, count int) error {
-	if count < 1 {
-		return fmt.Errorf("append of %d records: at least one is needed", count)
-	}
-	if len(records) > appendBytes {
-		return fmt.Errorf("append of %d bytes: at most %d are possible", len(records), appendBytes)
+	if err := checkAppend(records, count); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	g, err := l.join(records, count)
+	if err == nil {
+		g.waiters.Add(1)
+	}
 	l.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	g.done.Wait()
 	err = g.err
+	l.leave(g)
+	return err
+}
+
+// Submit implements engine.Log.
+func (l *eventLog) Submit(records []byte, count int, done engine.Logged) error {
+	if err := checkAppend(records, count); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g, err := l.join(records, count)
+	if err != nil {
+		return err
+	}
+	if len(g.submits) == 0 {
+		g.waiters.Add(1)
+	}
+	g.submits = append(g.submits, done)
+	return nil
+}
+
+func checkAppend(records []byte, count int) error {
+	if count < 1 {
+		return fmt.Errorf("append of %d records: at least one is needed", count)
+	}
+	if len(records) > appendBytes {
+		return fmt.Errorf("append of %d bytes: at most %d are possible", len(records), appendBytes)
+	}
+	return nil
+}
+
+// leave makes g ready for use again when all who waited for it have left.
+func (l *eventLog) leave(g *group) {
 	if g.waiters.Add(-1) == 0 {
 		l.mu.Lock()
 		l.spare = append(l.spare, g)
 		l.mu.Unlock()
 	}
-	return err
 }
 
 // join adds records to the open group, when there is room in it.
@@ -128,31 +181,38 @@ func (l *eventLog) join(records []byte, count int) (*group, error) {
 		if g.count == 0 {
 			l.queued += groupOverhead
 			l.nonempty.Signal()
-		} else if len(g.data)+len(records) > groupBytes {
+		} else if len(g.data)-groupHeader+len(records) > groupBytes {
 			l.taken.Wait()
 			continue
 		}
 		l.queued += int64(len(records))
-		if cap(l.slab)-len(l.slab) < len(records) {
-			l.moveTo(len(g.data) + len(records))
-		}
+		l.reserve(g, len(records))
 		l.slab = append(l.slab, records...)
 		g.data = l.slab[g.start:len(l.slab):len(l.slab)]
 		g.count += count
-		g.waiters.Add(1)
 		return g, nil
 	}
 }
 
-// moveTo moves the open group to a new slab with room for need bytes, and for as
-// many again while the group may grow.
-func (l *eventLog) moveTo(need int) {
-	l.slab = append(make([]byte, 0, max(slabBytes, need, min(2*need, groupBytes))), l.open.data...)
-	l.open.start = 0
-	l.open.data = l.slab
+// reserve has the slab begin with the open group's header, and have room for n bytes
+// more. If it has not, the group moves to a new one, with room for as many again while it
+// may grow.
+func (l *eventLog) reserve(g *group, n int) {
+	if g.count == 0 {
+		n += groupHeader
+		g.start = len(l.slab)
+	}
+	if cap(l.slab)-len(l.slab) < n {
+		need := len(g.data) + n
+		l.slab = append(make([]byte, 0, max(slabBytes, need, min(2*need, groupBytes))), g.data...)
+		g.start = 0
+	}
+	if g.count == 0 {
+		l.slab = l.slab[:g.start+groupHeader]
+	}
 }
 
-// newGroup returns an empty group. Its room begins where the slab's used part ends.
+// newGroup returns an empty group.
 func (l *eventLog) newGroup() *group {
 	var g *group
 	if n := len(l.spare); n > 0 {
@@ -160,14 +220,27 @@ func (l *eventLog) newGroup() *group {
 	} else {
 		g = new(group)
 	}
-	g.start, g.data, g.count, g.err = len(l.slab), nil, 0, nil
+	g.data, g.count, g.err = nil, 0, nil
 	g.done.Add(1)
 	return g
 }
 
+// tell is the teller: it tells submits how they ended while the committer goes on.
+func (l *eventLog) tell() {
+	defer close(l.stopped)
+	for g := range l.told {
+		for i, done := range g.submits {
+			done.Logged(g.err)
+			g.submits[i] = nil
+		}
+		g.submits = g.submits[:0]
+		l.leave(g)
+	}
+}
+
 // commit is the committer.
 func (l *eventLog) commit() {
-	defer close(l.stopped)
+	defer close(l.told)
 	for {
 		l.mu.Lock()
 		for l.open.count == 0 && !l.closing {
@@ -179,11 +252,11 @@ func (l *eventLog) commit() {
 			return
 		}
 		l.open = l.newGroup()
-		s := stored{engine.LogGroup{First: l.head, Count: g.count, Data: g.data}, l.headAt}
+		s := stored{engine.LogGroup{First: l.head, Count: g.count, Data: g.data[groupHeader:]}, l.headAt}
 		l.mu.Unlock()
 		l.taken.Broadcast()
 
-		err := l.write(&s)
+		err := l.write(&s, g.data)
 
 		l.mu.Lock()
 		l.queued -= s.size()
@@ -193,32 +266,33 @@ func (l *eventLog) commit() {
 			l.wake()
 		}
 		l.mu.Unlock()
+		submits := len(g.submits) > 0 // after Done, g belongs to those who wait
 		g.err = err
 		g.done.Done()
+		if submits {
+			l.told <- g
+		}
 	}
 }
 
-// write writes and syncs a group.
-func (l *eventLog) write(s *stored) error {
+// write writes and syncs a group. b is its data with room for the header.
+func (l *eventLog) write(s *stored, b []byte) error {
 	if err := l.space.check(s.size()); err != nil {
 		return diskError(err)
 	}
-	l.batch.Reset()
-	op := l.batch.SetDeferred(logKeyLen, groupHeader+len(s.Data))
-	putLogKey(op.Key, s.First)
-	putGroup(op.Value, s)
-	if err := op.Finish(); err != nil {
-		return diskError(err)
-	}
-	if err := l.store.db.Apply(l.batch, pebble.Sync); err != nil {
-		return diskError(err)
-	}
-	// Under SyncInterval that has only written it. The log is older than what it
-	// leads to, so everything before the group becomes durable with it.
+	// A power cut leaves a prefix of the order in which commits and groups were made:
+	// what commits under SyncInterval have only written becomes durable first.
 	if l.store.sync.interval > 0 {
 		l.store.fs.syncLog()
 	}
-	if err := l.store.fs.failure(); err != nil {
+	err := l.put(s, b)
+	if err == nil {
+		err = l.file.SyncData()
+	}
+	if err == nil {
+		err = l.store.fs.failure()
+	}
+	if err != nil {
 		return diskError(err)
 	}
 	l.groups.Add(1)
@@ -252,12 +326,19 @@ func (l *eventLog) close() {
 	<-l.stopped
 	l.purge()
 	l.reads.close()
+	_ = l.file.Close() // everything is synced, or the store has failed
 }
 
 func (l *eventLog) metrics(m *Metrics) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m.LogPendingBytes = l.headAt - l.cutAt
+	for _, s := range l.segments {
+		m.DiskBytes += uint64(s.size)
+	}
+	for _, s := range l.spares {
+		m.DiskBytes += uint64(s.size)
+	}
 	m.LogHead = l.head
 	m.LogGroups = l.groups.Load()
 	m.LogEntries = l.entries.Load()

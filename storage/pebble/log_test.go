@@ -12,7 +12,6 @@ import (
 
 	"ingot/engine"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -42,7 +41,7 @@ func readGroups(t *testing.T, s *DB) string {
 
 func TestAppendAllocatesNothing(t *testing.T) {
 	// Not parallel: allocations of other tests would be counted.
-	s := mustOpen(t, "data", memOptions(vfs.NewMem()))
+	s := mustOpen(t, "data", warm())
 	defer s.Close()
 	l := s.Log()
 	record := bytes.Repeat([]byte("r"), 200)
@@ -216,54 +215,6 @@ func TestTrimIsLazyAndSurvivesApproximately(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestDamagedLog(t *testing.T) {
-	t.Parallel()
-	damages := map[string]func(db *pebble.DB) error{
-		"checksum": func(db *pebble.DB) error {
-			v, closer, err := db.Get(logKey(2))
-			if err != nil {
-				return err
-			}
-			defer closer.Close()
-			v = bytes.Clone(v)
-			v[len(v)-1]++
-			return db.Set(logKey(2), v, nil)
-		},
-		"missing": func(db *pebble.DB) error { return db.Delete(logKey(2), nil) },
-		"short":   func(db *pebble.DB) error { return db.Set(logKey(2), []byte{1, 2}, nil) },
-		"version": func(db *pebble.DB) error { return db.Set(logKey(2), make([]byte, 50), nil) },
-		"key":     func(db *pebble.DB) error { return db.Set(append(logKey(2), 0), nil, nil) },
-	}
-	for name, damage := range damages {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fs := vfs.NewMem()
-			s := mustOpen(t, "data", memOptions(fs))
-			for range 3 {
-				if err := s.Log().Append([]byte("x"), 1); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := damage(s.db); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := Open("data", memOptions(fs))
-			for seq := uint64(1); err == nil && seq < 4; seq++ {
-				_, err = s.Log().Next(ended(), seq)
-			}
-			if s != nil {
-				_ = s.Close()
-			}
-			if !errors.Is(err, errGroup) {
-				t.Errorf("got %v", err)
-			}
-		})
 	}
 }
 

@@ -2,13 +2,10 @@ package pebble
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 
 	"ingot/engine"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // Bounds of what a lagging reader reads at once.
@@ -22,44 +19,6 @@ const (
 type page struct {
 	from   uint64
 	groups []stored
-}
-
-// recover finds where the log begins and ends.
-func (l *eventLog) recover() error {
-	l.head, l.cut = 1, 1
-	trimmed, closer, err := l.store.db.Get(keyTrimmed)
-	if err == nil {
-		l.cut, l.cutAt, err = parseTrimmed(trimmed)
-		l.head, l.headAt = l.cut, l.cutAt
-		_ = closer.Close()
-	}
-	if err != nil && !errors.Is(err, pebble.ErrNotFound) {
-		return fmt.Errorf("open the event log: %w", err)
-	}
-	it, err := l.store.db.NewIter(&pebble.IterOptions{LowerBound: logKey(0), UpperBound: []byte{spaceLog + 1}})
-	if err != nil {
-		return fmt.Errorf("open the event log: %w", err)
-	}
-	defer func() { _ = it.Close() }()
-	if it.First() {
-		g, err := parseGroup(it.Key(), it.Value())
-		if err != nil {
-			return err
-		}
-		l.cut, l.cutAt = g.First, g.at
-	}
-	if it.Last() {
-		g, err := parseGroup(it.Key(), it.Value())
-		if err != nil {
-			return err
-		}
-		l.head, l.headAt, l.last = g.end(), g.at+g.size(), g.First
-	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("open the event log: %w", err)
-	}
-	l.oldest, l.purged, l.purgedAt = l.head, l.cut, l.cutAt
-	return nil
 }
 
 // Next implements engine.Log.
@@ -121,31 +80,21 @@ func (l *eventLog) usePage(n int, p page) {
 
 // readPage reads the groups from a number on into the page.
 func (l *eventLog) readPage(from uint64) error {
-	if !l.reads.enter() {
-		return engine.ErrClosed
-	}
-	defer l.reads.leave()
-	l.mu.Lock()
-	end := l.last + 1 // newer ones may not be durable yet
-	l.mu.Unlock()
-	it, err := l.store.db.NewIter(&pebble.IterOptions{LowerBound: logKey(from), UpperBound: logKey(end)})
-	if err != nil {
-		return fmt.Errorf("read the event log: %w", err)
-	}
-	defer func() { _ = it.Close() }()
 	var groups []stored
-	for ok, size := it.First(), 0; ok && len(groups) < pageGroups && size < pageBytes; ok = it.Next() {
-		g, err := parseGroup(it.Key(), append([]byte(nil), it.Value()...))
-		if err != nil {
-			return err
+	size := 0
+	err := l.walk(from, func(r *groupReader) (bool, error) {
+		if r.first < from {
+			return true, r.skip()
 		}
-		if n := len(groups); n > 0 && (g.First != groups[n-1].end() || g.at != groups[n-1].at+groups[n-1].size()) {
-			return fmt.Errorf("%w: entries %d to %d are missing", errGroup, groups[n-1].end(), g.First)
+		g, err := r.read()
+		if err != nil {
+			return false, err
 		}
 		groups = append(groups, g)
 		size += len(g.Data)
-	}
-	if err := it.Error(); err != nil {
+		return len(groups) < pageGroups && size < pageBytes, nil
+	})
+	if err != nil {
 		return fmt.Errorf("read the event log: %w", err)
 	}
 	l.mu.Lock()
@@ -154,7 +103,58 @@ func (l *eventLog) readPage(from uint64) error {
 	case len(groups) > 0:
 		l.usePage(readers-1, page{from, groups})
 	case l.cut <= from:
-		return fmt.Errorf("%w: entries %d to %d are missing", errGroup, from, end)
+		return fmt.Errorf("%w: there is no group at or after entry %d", errGroup, from)
 	}
 	return nil
+}
+
+// walk calls fn at each group that is durable, from one at or before a number on, until
+// fn returns false. fn reads the group or skips it.
+func (l *eventLog) walk(from uint64, fn func(*groupReader) (bool, error)) error {
+	if !l.reads.enter() {
+		return engine.ErrClosed
+	}
+	defer l.reads.leave()
+	l.files.RLock() // nothing is trimmed away meanwhile
+	defer l.files.RUnlock()
+	l.mu.Lock()
+	last := l.last
+	segments := append([]*segment(nil), l.segments...)
+	n := sort.Search(len(segments), func(i int) bool { return segments[i].first > from })
+	segments = segments[max(0, n-1):]
+	start := segments[0].begin()
+	if m := segments[0].marks; len(m) > 0 {
+		if i := sort.Search(len(m), func(i int) bool { return m[i].first > from }); i > 0 {
+			start = m[i-1]
+		}
+	}
+	l.mu.Unlock()
+	for i, s := range segments {
+		if i > 0 {
+			start = s.begin()
+		}
+		end := last + 1
+		if i+1 < len(segments) {
+			end = segments[i+1].first
+		}
+		if more, err := l.walkSegment(s, start, end, fn); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkSegment is walk within a segment, from a mark on, up to the group that begins at end.
+func (l *eventLog) walkSegment(s *segment, from mark, end uint64, fn func(*groupReader) (bool, error)) (bool, error) {
+	r, err := l.openReader(s, from)
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	for r.first < end {
+		if more, err := fn(r); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
 }

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ type trimState struct {
 	timer *time.Timer
 	due   bool // the timer runs
 
+	files    sync.RWMutex // held to read segments other than the last group; taken to let go of some
 	purging  sync.Mutex
 	purged   uint64 // groups before this number are deleted; guarded by purging
 	purgedAt int64  // its position; guarded by eventLog.mu
@@ -86,30 +86,29 @@ func (l *eventLog) moveCut(cut uint64, at int64) {
 
 // locate finds the group that holds seq on disk, for a reader that lags.
 func (l *eventLog) locate(seq uint64) (cut uint64, at int64, err error) {
-	if !l.reads.enter() {
-		return 0, 0, engine.ErrClosed
-	}
-	defer l.reads.leave()
-	it, err := l.store.db.NewIter(&pebble.IterOptions{LowerBound: logKey(0), UpperBound: logKey(seq + 1)})
+	err = l.walk(seq, func(r *groupReader) (bool, error) {
+		g := r.mark
+		if err := r.skip(); err != nil {
+			return false, err
+		}
+		if r.first <= seq {
+			return true, nil
+		}
+		if g.first <= seq { // or it has been trimmed away meanwhile
+			cut, at = g.first, g.at
+		}
+		return false, nil
+	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("trim the event log: %w", err)
 	}
-	defer func() { _ = it.Close() }()
-	if !it.Last() {
-		return 0, 0, errors.Join(it.Error()) // already gone
-	}
-	g, err := parseGroup(it.Key(), it.Value())
-	if err != nil {
-		return 0, 0, err
-	}
-	if g.end() <= seq {
-		return 0, 0, fmt.Errorf("%w: entry %d is missing", errGroup, seq)
-	}
-	return g.First, g.at, nil
+	return cut, at, nil
 }
 
-// purge deletes what is before the cut. That is not synced: it becomes durable
-// with whatever is synced next.
+// purge gives back what is before the cut: the record of the cut moves, and segments that
+// are before it as a whole are removed. The record is synced only for that: it must not
+// be lost when they are, and under SyncInterval neither must the commits that the trim
+// rests on.
 func (l *eventLog) purge() {
 	if !l.reads.enter() {
 		return
@@ -119,17 +118,17 @@ func (l *eventLog) purge() {
 	defer l.purging.Unlock()
 	l.mu.Lock()
 	cut, at := l.cut, l.cutAt
+	removes := len(l.segments) > 1 && l.segments[1].first <= cut
 	l.due = false
 	l.mu.Unlock()
 	if cut == l.purged || l.store.fs.failure() != nil {
 		return
 	}
-	b := l.store.db.NewBatch()
-	defer func() { _ = b.Close() }()
-	// Ranges that overlapped would cost readers their number squared.
-	_ = b.DeleteRange(logKey(l.purged), logKey(cut), nil)
-	_ = b.Set(keyTrimmed, appendTrimmed(nil, cut, at), nil)
-	if err := l.store.db.Apply(b, pebble.NoSync); err != nil {
+	durable := pebble.NoSync
+	if removes {
+		durable = pebble.Sync
+	}
+	if err := l.store.db.Set(keyTrimmed, appendTrimmed(nil, cut, at), durable); err != nil {
 		l.store.logger.Error("storage: trim of the event log failed", "error", err)
 		return
 	}
@@ -137,6 +136,40 @@ func (l *eventLog) purge() {
 	l.mu.Lock()
 	l.purgedAt = at
 	l.mu.Unlock()
+	if !removes {
+		return
+	}
+	if l.store.sync.interval > 0 {
+		l.store.fs.syncLog()
+	}
+	if l.store.fs.failure() == nil {
+		l.dropTrimmed()
+	}
+}
+
+// dropTrimmed lets go of segments that are before the cut as a whole. Some are kept as
+// spares; the files of the others are removed.
+func (l *eventLog) dropTrimmed() {
+	l.files.Lock()
+	defer l.files.Unlock()
+	l.mu.Lock()
+	var remove []*segment
+	for len(l.segments) > 1 && l.segments[1].first <= l.cut {
+		s := l.segments[0]
+		l.segments = l.segments[1:]
+		s.marks = nil
+		if len(l.spares) < segmentSpares && s.size <= 2*l.segmentBytes {
+			l.spares = append(l.spares, s)
+		} else {
+			remove = append(remove, s)
+		}
+	}
+	l.mu.Unlock()
+	for _, s := range remove {
+		if err := l.store.fs.Remove(l.path(s.name)); err != nil {
+			l.store.logger.Warn("storage: a trimmed part of the event log cannot be removed; the next start tries it again", "error", err)
+		}
+	}
 }
 
 // The record of the cut keeps numbers and positions going when no group is left.

@@ -69,8 +69,9 @@ type Options struct {
 	// nil means slog.Default().
 	Logger *slog.Logger
 
-	tune   func(*pebble.Options) // lets tests have small memtables
-	extend int64                 // and small log files; 0 means extension
+	tune    func(*pebble.Options) // lets tests have small memtables
+	extend  int64                 // and small log files; 0 means extension
+	segment int64                 // and small segments of the event log; 0 means segmentBytes
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -86,6 +87,7 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.MaxLogBytes, DefaultMaxLogBytes)
 	set(&o.MinFreeBytes, DefaultMinFreeBytes)
 	set(&o.extend, extension)
+	set(&o.segment, segmentBytes)
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}

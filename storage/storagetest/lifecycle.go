@@ -72,6 +72,39 @@ var lifecycleTests = []test{
 		}
 		b.want(b.partition(0), run, "b", "-")
 	}},
+	{"submits are told before Close returns", func(b *bench) {
+		const submits = 50
+		told := make(told, submits+1)
+		for range submits {
+			if err := b.s.Log().Submit([]byte("x"), 1, told); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := b.s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		for range submits {
+			select {
+			case err := <-told:
+				if err != nil {
+					b.Error(err)
+				}
+			default:
+				b.Fatal("a submit was not told")
+			}
+		}
+		err := b.s.Log().Submit([]byte("y"), 1, told)
+		if err == nil {
+			err = <-told
+		}
+		if !errors.Is(err, engine.ErrClosed) {
+			b.Errorf("Submit after Close: %v", err)
+		}
+		b.s = b.h.Open(b.T)
+		if entries, _ := b.drain(0); entries != submits {
+			b.Errorf("%d of %d submits are in the log", entries, submits)
+		}
+	}},
 	{"close during appends", func(b *bench) {
 		// Each append either is there after reopening, or reported that it is not.
 		const writers = 8

@@ -50,6 +50,41 @@ var logTests = []test{
 		}
 		b.none(0)
 	}},
+	{"submit", func(b *bench) {
+		const submits = 100
+		told := make(told, submits+1)
+		b.appendAll("a")
+		for i := range submits {
+			record := []byte{byte(i)}
+			if err := b.s.Log().Submit(record, 1, told); err != nil {
+				b.Fatal(err)
+			}
+			record[0]++ // it is not kept
+		}
+		for range submits {
+			if err := <-told; err != nil {
+				b.Error(err)
+			}
+		}
+		b.appendAll("z")
+		entries, data := b.drain(0)
+		if entries != submits+2 || data[0] != 'a' || data[submits+1] != 'z' {
+			b.Errorf("%d entries %q", entries, data)
+		}
+		for i := range submits {
+			if data[1+i] != byte(i) {
+				b.Fatalf("submit %d has become entry %q", i, data)
+			}
+		}
+		if err := b.s.Log().Submit(nil, 0, told); err == nil {
+			if err = <-told; err == nil {
+				b.Error("a submit of nothing is accepted")
+			}
+		}
+		if len(told) > 0 {
+			b.Error("told twice")
+		}
+	}},
 	{"group data outlives trim", func(b *bench) {
 		b.appendAll("aaa")
 		g := b.next(0)
@@ -294,3 +329,9 @@ func (b *bench) trim(seq uint64) {
 		b.Fatalf("Trim(%d): %v", seq, err)
 	}
 }
+
+// told is told how submits end.
+type told chan error
+
+// Logged implements engine.Logged.
+func (t told) Logged(err error) { t <- err }
