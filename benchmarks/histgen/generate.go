@@ -37,7 +37,7 @@ type generator struct {
 	made    int
 }
 
-func newGenerator(seed uint64, functions, days, runs int) *generator {
+func newGenerator(seed uint64, functions int, days float64, runs int) *generator {
 	r := rand.New(rand.NewPCG(seed, 2))
 	g := &generator{
 		r: r, runs: runs, fnZipf: rand.NewZipf(r, 1.2, 3, uint64(functions-1)),
@@ -53,7 +53,7 @@ func newGenerator(seed uint64, functions, days, runs int) *generator {
 		g.steps[i] = hex.EncodeToString(sum[:])
 	}
 	g.end = time.Now().UnixMilli()
-	g.begin = g.end - int64(days)*24*time.Hour.Milliseconds()
+	g.begin = g.end - int64(days*float64(24*time.Hour.Milliseconds()))
 	g.ms, g.every = float64(g.begin), float64(g.end-g.begin)/float64(max(runs, 1))
 	return g
 }

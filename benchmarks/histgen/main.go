@@ -24,7 +24,7 @@ import (
 func main() {
 	runs := flag.Int("runs", 1_000_000, "how many runs to add")
 	functions := flag.Int("functions", 400, "how many functions they are of, over two apps")
-	days := flag.Int("days", 30, "over how many days, up to now")
+	days := flag.Float64("days", 30, "over how many days, up to now; the fewer, the more events are packed")
 	path := flag.String("path", "", "SQLite file")
 	uri := flag.String("postgres", "", "PostgreSQL database instead")
 	queries := flag.Int("queries", 200, "queries of each kind to measure; 0 is none")

@@ -52,6 +52,7 @@ type table string
 const (
 	tableRuns   table = "ingot_runs"
 	tableEvents table = "ingot_events"
+	tablePacks  table = "ingot_packs" // only its numbers
 )
 
 // tx is a transaction of the writer. Lists are in the order of their numbers, where that
@@ -88,10 +89,26 @@ type tx interface {
 
 	// deleteRuns deletes runs with their chunks and links.
 	deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error
-	// unneeded returns number, id and name of those events that nothing needs.
-	unneeded(ctx context.Context, keys []key) ([]eventRow, error)
-	// deleteEvents deletes events with their skips.
-	deleteEvents(ctx context.Context, rows []eventRow) error
+	// needed returns which events are needed by runs, or wait for one.
+	needed(ctx context.Context, keys []key) (map[ulid.ULID]bool, error)
+	// findEvents returns number, id and name of those events that have rows.
+	findEvents(ctx context.Context, keys []key) ([]eventRow, error)
+	// deleteEvents deletes rows of events.
+	deleteEvents(ctx context.Context, numbers []int64) error
+	deleteSkips(ctx context.Context, events []ulid.ULID) error
+
+	// insertPacks is without their names. insertPackNames adds these.
+	insertPacks(ctx context.Context, rows []*packRow) (clashes []int, err error)
+	insertPackNames(ctx context.Context, rows []*packRow) error
+	// replacePacks sets the data of packs, and how many events of names are left. What has
+	// none left is deleted.
+	replacePacks(ctx context.Context, rows []*packRow) error
+	// overlaps returns the spans of packs that overlap any of the spans.
+	overlaps(ctx context.Context, spans []span) ([]span, error)
+	// readPacks returns packs without their names.
+	readPacks(ctx context.Context, numbers []int64) ([]packRow, error)
+	// occupied returns the indexes of spans in which there are rows of events.
+	occupied(ctx context.Context, spans []span) ([]int, error)
 
 	// park adds a lot, setGone replaces what has left it, unpark deletes it.
 	park(ctx context.Context, no, at int64, data, gone []byte) error

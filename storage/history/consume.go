@@ -427,13 +427,11 @@ func (b *Batch) empty() bool { return len(b.Events) == 0 && len(b.Records) == 0 
 // splitEvents appends the records of a group of the log.
 func splitEvents(dst [][]byte, data []byte) ([][]byte, error) {
 	for len(data) > 0 {
-		var ev event.Event
-		rest, err := event.DecodeRecord(data, &ev)
+		rec, rest, _, err := event.SplitRecord(data)
 		if err != nil {
 			return dst, fmt.Errorf("an entry of the event log: %w", err)
 		}
-		n := len(data) - len(rest)
-		dst = append(dst, data[:n:n])
+		dst = append(dst, rec)
 		data = rest
 	}
 	return dst, nil

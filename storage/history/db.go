@@ -77,9 +77,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 // schemaVersion is the form of the tables and of what is in them. It is raised when
-// programs from before cannot read it.
+// programs from before cannot read it: form 3 has packs of events.
 const (
-	schemaVersion = 2
+	schemaVersion = 3
 	cursorSchema  = "schema"
 )
 

@@ -41,6 +41,7 @@ type fold struct {
 	// The order of the tables, as indexes.
 	runOrder, eventOrder []int32
 	pending              []pendingRun
+	packer               packer
 	scratch              []byte
 	arena                arena
 	// parked is where runs of earlier batches may be, lot where this one's go.
@@ -53,12 +54,28 @@ type fold struct {
 	damaged error
 }
 
-// foldedEvent is the row of an event before its name has a number.
+// foldedEvent is an event of the batch.
 type foldedEvent struct {
-	eventRow
+	key
+	rec  []byte // as it came
 	text []byte // the name
+	name int64  // its number
 	// again says that the same id may come a second time.
 	again bool
+	// known says that the database has the event.
+	known bool
+}
+
+// row makes the row of an event that is not packed.
+func (e *foldedEvent) row() (*eventRow, error) {
+	var ev event.Event
+	if _, err := event.DecodeRecord(e.rec, &ev); err != nil {
+		return nil, err
+	}
+	return &eventRow{
+		key: e.key, name: e.name, received: ev.ReceivedAt, ts: ev.TS, external: ev.ID, data: ev.Data, user: ev.User, v: ev.V,
+		sessions: ev.Sessions,
+	}, nil
 }
 
 // foldedRun is what a batch says of one run.
@@ -122,13 +139,7 @@ func (f *fold) event(rec []byte, internal bool) error {
 	if _, err := event.DecodeRecord(rec, &e); err != nil {
 		return fmt.Errorf("an event is left out of history: %w", err)
 	}
-	f.events = append(f.events, foldedEvent{
-		eventRow: eventRow{
-			key: keyOf(e.InternalID), received: e.ReceivedAt, ts: e.TS, external: e.ID, data: e.Data, user: e.User, v: e.V,
-			sessions: e.Sessions,
-		},
-		text: e.Name, again: e.Seeded || internal,
-	})
+	f.events = append(f.events, foldedEvent{key: keyOf(e.InternalID), rec: rec, text: e.Name, again: e.Seeded || internal})
 	return nil
 }
 

@@ -219,7 +219,7 @@ func (m *model) checkRunList(ctx context.Context, db *DB, q *RunQuery) {
 }
 
 func (m *model) eventQuery() *EventQuery {
-	q := &EventQuery{Limit: 4 + m.r.IntN(40), Internal: m.pick(2)}
+	q := &EventQuery{Limit: 10 + m.r.IntN(200), Internal: m.pick(2)}
 	q.From, q.Until = m.bounds()
 	if m.fns[0][0] != 1 && q.From == 0 {
 		q.From = m.begin // others have left theirs

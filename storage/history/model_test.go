@@ -31,7 +31,8 @@ type model struct {
 	skips   map[skipID]Skip
 	logNext uint64
 	outbox  map[int]uint64
-	parked  int // runs, after each batch
+	parked  int   // runs, after each batch
+	burst   int64 // about when most of the batch is, unix ms; 0 if it is anywhere
 }
 
 type modelRun struct {
@@ -74,10 +75,22 @@ func (m *model) id() ulid.ULID {
 	return id
 }
 
+// eventID is one of an event, with others near in a burst.
+func (m *model) eventID() ulid.ULID {
+	id := m.id()
+	if m.burst != 0 && !m.pick(10) {
+		_ = id.SetTime(uint64(m.burst + m.r.Int64N(3000) - 1500))
+	}
+	return id
+}
+
 // batch makes a random batch and notes what it means.
 func (m *model) batch() *Batch {
 	b := &Batch{OutboxNext: map[int]uint64{}}
-	for range m.r.IntN(30) {
+	if m.burst = 0; m.pick(6) { // its events are packed
+		m.burst = m.begin + (1+m.r.Int64N(4))*9*24*hourMS
+	}
+	for range m.r.IntN(30 + int(min(m.burst, 200))) {
 		ev, again := m.event()
 		b.Events = append(b.Events, ev.AppendRecord(nil))
 		if m.pick(20) && again { // the same id in the same batch
@@ -91,6 +104,9 @@ func (m *model) batch() *Batch {
 	for range m.r.IntN(60) {
 		m.record(b)
 	}
+	for range m.r.IntN(int(min(m.burst, 100)) + 1) {
+		m.internal(b)
+	}
 	if m.pick(2) {
 		p := m.r.IntN(4)
 		m.outbox[p] += uint64(1 + m.r.IntN(5))
@@ -101,7 +117,7 @@ func (m *model) batch() *Batch {
 
 func (m *model) event() (ev *event.Event, again bool) {
 	ev = &event.Event{
-		InternalID: m.id(), Name: []byte(m.names[m.r.IntN(3)]), TS: m.time(), Data: []byte(`{"n":1}`), Seeded: m.pick(2),
+		InternalID: m.eventID(), Name: []byte(m.names[m.r.IntN(3)]), TS: m.time(), Data: []byte(`{"n":1}`), Seeded: m.pick(2),
 	}
 	ev.ReceivedAt = int64(ev.InternalID.Time())
 	if ev.Seeded && m.pick(2) && len(m.made) > 0 {
@@ -134,12 +150,21 @@ func (m *model) record(b *Batch) {
 	case n == 3:
 		m.skip(b)
 	case n == 4:
-		ev := event.NewInternal(m.id(), m.names[3+m.r.IntN(2)], "", []byte(`{}`), m.time())
-		m.know(ev)
-		b.Records = append(b.Records, &engine.Lifecycle{Kind: engine.InternalEvent, At: ev.TS, Payload: ev.AppendRecord(nil)})
+		m.internal(b)
 	default:
 		m.progress(b, m.runs[m.order[m.r.IntN(len(m.order))]])
 	}
+}
+
+// internal adds an event of the server's own, or one that there is.
+func (m *model) internal(b *Batch) {
+	id := m.eventID()
+	if m.pick(9) {
+		id = m.some()
+	}
+	ev := event.NewInternal(id, m.names[3+m.r.IntN(2)], "", []byte(`{}`), m.time())
+	m.know(ev)
+	b.Records = append(b.Records, &engine.Lifecycle{Kind: engine.InternalEvent, At: ev.TS, Payload: ev.AppendRecord(nil)})
 }
 
 func (m *model) some() ulid.ULID {

@@ -28,6 +28,9 @@ type key struct {
 	no int64 // the first number that the row can have
 }
 
+// maxID is behind all other ids.
+var maxID = ulid.ULID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
 func keyOf(id ulid.ULID) key { return key{id, number(id)} }
 
 // compare orders keys by number, those of equal numbers by id.
@@ -53,6 +56,14 @@ func window(from, until int64) (lo, hi int64) {
 		return firstNumber(from), 1<<63 - 1
 	}
 	return firstNumber(from), firstNumber(until + 1)
+}
+
+// numbersOf is the range of numbers [lo, hi) of ids of a time [from, until), unix ms.
+func numbersOf(from, until int64) (lo, hi int64) {
+	if until > numberMS {
+		return firstNumber(from), 1<<63 - 1
+	}
+	return firstNumber(from), firstNumber(until)
 }
 
 // Classes. A run's class is the number of its function and its state, in one integer that

@@ -3,8 +3,8 @@ package history
 import "context"
 
 // count counts the rows of a kind that have one of the keys, by time in [from, until], unix
-// ms, 0 is open: whole hours by their sums, what is left at the edges one by one.
-func (db *DB) count(ctx context.Context, kind int64, keys []int64, from, until int64) (int, error) {
+// ms, 0 is open: whole hours by their sums, what is left at the edges by rows.
+func (db *DB) count(ctx context.Context, kind int64, keys []int64, from, until int64, rows func(from, until int64) (int, error)) (int, error) {
 	if len(keys) == 0 || until > 0 && from > until {
 		return 0, nil
 	}
@@ -17,7 +17,7 @@ func (db *DB) count(ctx context.Context, kind int64, keys []int64, from, until i
 		until = numberMS
 	}
 	if firstHour >= endHour { // within an hour or two
-		return db.countRows(ctx, kind, keys, from, until)
+		return rows(from, until)
 	}
 	n, err := db.sum(ctx, kind, keys, firstHour, endHour)
 	if err != nil {
@@ -28,7 +28,7 @@ func (db *DB) count(ctx context.Context, kind int64, keys []int64, from, until i
 		if e[0] > e[1] || e[0] > numberMS {
 			continue
 		}
-		more, err := db.countRows(ctx, kind, keys, e[0], e[1])
+		more, err := rows(e[0], e[1])
 		if err != nil {
 			return 0, err
 		}

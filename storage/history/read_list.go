@@ -99,7 +99,10 @@ func (db *DB) page(ctx context.Context, rows []runRow, outputs bool) ([]Run, err
 
 // list describes lists of a table that are in order by class.
 type list struct {
-	table, class string
+	table string // of the rows
+	// index is the table that has class, at and no: the same, or one in which a row may
+	// have several classes.
+	index, class string
 	at           string // column of the order; "no" follows if it is another one
 	ascending    bool
 	limit        int
@@ -108,7 +111,7 @@ type list struct {
 
 // list describes the runs of the query. Parameters go to a.
 func (q *RunQuery) list(a *args, after *int64) *list {
-	l := &list{table: "ingot_runs", class: "class", at: "no", ascending: q.Ascending, limit: q.Limit}
+	l := &list{table: "ingot_runs", index: "ingot_runs", class: "class", at: "no", ascending: q.Ascending, limit: q.Limit}
 	if q.Field == ByEnded {
 		l.at = "ended"
 	}
@@ -142,14 +145,18 @@ func (db *DB) from(l *list, a *args, classes []int64) string {
 	}
 	table, limit := db.numbers(a, classes), a.add(l.limit)
 	// Heads are where the first row of each class is.
-	heads := "SELECT c.v, (SELECT x." + l.at + " FROM " + l.table + " x WHERE x." + l.class + " = c.v AND " + l.where("x") +
+	heads := "SELECT c.v, (SELECT x." + l.at + " FROM " + l.index + " x WHERE x." + l.class + " = c.v AND " + l.where("x") +
 		" ORDER BY " + l.order("x") + " LIMIT 1) AS at FROM " + table + " c"
 	// What is behind the heads of a full page is not on the page.
-	last := "(SELECT coalesce((SELECT e.at FROM heads e WHERE e.at IS NOT NULL ORDER BY e.at" + dir + " LIMIT 1 OFFSET " + a.add(l.limit-1) +
+	distinct := ""
+	if l.index != l.table { // heads may be one row
+		distinct = "DISTINCT "
+	}
+	last := "(SELECT coalesce((SELECT " + distinct + "e.at FROM heads e WHERE e.at IS NOT NULL ORDER BY e.at" + dir + " LIMIT 1 OFFSET " + a.add(l.limit-1) +
 		"), " + a.add(l.open()) + "))"
 	// Of several bounds SQLite looks for the first one only, and goes through what the others
 	// leave out: the tightest is first.
-	rows := "SELECT y.no FROM " + l.table + " y WHERE y." + l.class + " = t.v AND y." + l.at + behind + "(SELECT z.at FROM last z) AND " +
+	rows := "SELECT y.no FROM " + l.index + " y WHERE y." + l.class + " = t.v AND y." + l.at + behind + "(SELECT z.at FROM last z) AND " +
 		l.where("y") + " ORDER BY " + l.order("y") + " LIMIT " + limit
 	return " FROM (WITH heads AS (" + heads + "), last AS (SELECT " + last + " AS at) SELECT r.* FROM (SELECT h.v FROM heads h WHERE h.at" + behind +
 		"(SELECT z.at FROM last z)) t " + db.join(l.table, rows) + ") r"
@@ -245,5 +252,7 @@ func (db *DB) CountRuns(ctx context.Context, q *RunQuery) (int, error) {
 		kind = countEnded
 	}
 	classes := db.classes(q)
-	return db.count(ctx, kind, classes, q.From, q.Until)
+	return db.count(ctx, kind, classes, q.From, q.Until, func(from, until int64) (int, error) {
+		return db.countRows(ctx, kind, classes, from, until)
+	})
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -38,8 +39,8 @@ type retention struct {
 	db     *DB
 	policy *Policy
 	now    int64
-	// eventsBefore bounds the numbers of events that may be deleted.
-	eventsBefore int64
+	// eventsBefore bounds the events that may be deleted.
+	eventsBefore key
 	// last is the last run that was, or would be, deleted.
 	last   RunPosition
 	lastNo int64
@@ -181,7 +182,7 @@ func (r *retention) deleteEvents(ctx context.Context, s *store, events []key) er
 	var old []key
 	seen := map[ulid.ULID]bool{}
 	for _, k := range events {
-		if k.no < r.eventsBefore && !seen[k.id] {
+		if k.compare(&r.eventsBefore) < 0 && !seen[k.id] {
 			seen[k.id] = true
 			old = append(old, k)
 		}
@@ -189,13 +190,38 @@ func (r *retention) deleteEvents(ctx context.Context, s *store, events []key) er
 	if len(old) == 0 {
 		return nil
 	}
-	rows, err := s.tx.unneeded(ctx, old)
-	if err != nil || len(rows) == 0 {
+	needed, err := s.tx.needed(ctx, old)
+	if err != nil {
 		return err
 	}
+	old = slices.DeleteFunc(old, func(k key) bool { return needed[k.id] })
+	if len(old) == 0 {
+		return nil
+	}
+	return r.deleteUnneeded(ctx, s, old)
+}
+
+// deleteUnneeded deletes events that exist, with their skips, from rows and packs.
+func (r *retention) deleteUnneeded(ctx context.Context, s *store, events []key) error {
+	rows, err := s.tx.findEvents(ctx, events)
+	if err != nil {
+		return err
+	}
+	gone, numbers := make([]ulid.ULID, 0, len(events)), make([]int64, 0, len(rows))
 	for _, row := range rows {
 		s.counts.add(countEvents, int64(row.id.Time()), row.name, -1)
+		gone, numbers = append(gone, row.id), append(numbers, row.no)
 	}
-	r.report.Events += len(rows)
-	return s.tx.deleteEvents(ctx, rows)
+	if err := s.tx.deleteEvents(ctx, numbers); err != nil {
+		return err
+	}
+	if len(rows) < len(events) {
+		packed, err := s.deletePacked(ctx, events)
+		if err != nil {
+			return err
+		}
+		gone = append(gone, packed...)
+	}
+	r.report.Events += len(gone)
+	return s.tx.deleteSkips(ctx, gone)
 }

@@ -34,6 +34,12 @@ type eventRow struct {
 	sessions     []byte // nil if there are none
 }
 
+// toID is an id that is in a row.
+func toID(b []byte) (id ulid.ULID) {
+	copy(id[:], b)
+	return id
+}
+
 type chunkRow struct {
 	run, seq int64
 	data     []byte

@@ -21,6 +21,10 @@ var schema = []string{
 		no {int} PRIMARY KEY, id {blob} NOT NULL, name {int} NOT NULL, received {int} NOT NULL, ts {int} NOT NULL,
 		external {text}, v {text}, data {blob}, "user" {blob})`,
 	`CREATE INDEX IF NOT EXISTS ingot_events_name ON ingot_events (name{no})`,
+	`CREATE TABLE IF NOT EXISTS ingot_packs (
+		no {int} PRIMARY KEY, first {int} NOT NULL, data {blob} NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS ingot_pack_names (
+		name {int} NOT NULL, no {int} NOT NULL, first {int} NOT NULL, n {int} NOT NULL, PRIMARY KEY (name, no)){clustered}`,
 	`CREATE TABLE IF NOT EXISTS ingot_parked (
 		no {int} PRIMARY KEY, at {int} NOT NULL, data {blob} NOT NULL, gone {blob} NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS ingot_batch_events (

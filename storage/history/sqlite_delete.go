@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"ingot/storage/history/internal/lite"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // reclaimPages is how many pages one transaction moves.
@@ -69,11 +71,26 @@ func (t *sqliteTx) deleteRuns(ctx context.Context, rows []runRow, links []batchE
 	})
 }
 
-func (t *sqliteTx) unneeded(ctx context.Context, keys []key) ([]eventRow, error) {
+func (t *sqliteTx) needed(ctx context.Context, keys []key) (map[ulid.ULID]bool, error) {
+	out := map[ulid.ULID]bool{}
+	for i := range keys {
+		id := keys[i].id
+		there, err := t.first(ctx, stNeeded, func(st *lite.Stmt) { st.Blob(1, id[:]) }, func(*lite.Stmt) {})
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			out[id] = true
+		}
+	}
+	return out, nil
+}
+
+func (t *sqliteTx) findEvents(ctx context.Context, keys []key) ([]eventRow, error) {
 	var out []eventRow
 	for i := range keys {
 		k := &keys[i]
-		_, err := t.first(ctx, stUnneeded, func(st *lite.Stmt) { bindKey(st, k) }, func(st *lite.Stmt) {
+		_, err := t.first(ctx, stFindEvent, func(st *lite.Stmt) { bindKey(st, k) }, func(st *lite.Stmt) {
 			out = append(out, eventRow{key: key{k.id, st.ColumnInt(0)}, name: st.ColumnInt(1)})
 		})
 		if err != nil {
@@ -83,14 +100,14 @@ func (t *sqliteTx) unneeded(ctx context.Context, keys []key) ([]eventRow, error)
 	return out, nil
 }
 
-func (t *sqliteTx) deleteEvents(ctx context.Context, rows []eventRow) error {
-	err := t.each(ctx, stDeleteEvent, len(rows), func(st *lite.Stmt, i int) {
-		st.Int(1, rows[i].no)
+func (t *sqliteTx) deleteEvents(ctx context.Context, numbers []int64) error {
+	return t.each(ctx, stDeleteEvent, len(numbers), func(st *lite.Stmt, i int) {
+		st.Int(1, numbers[i])
 	})
-	if err != nil {
-		return err
-	}
-	return t.each(ctx, stDeleteSkips, len(rows), func(st *lite.Stmt, i int) {
-		st.Blob(1, rows[i].id[:])
+}
+
+func (t *sqliteTx) deleteSkips(ctx context.Context, events []ulid.ULID) error {
+	return t.each(ctx, stDeleteSkips, len(events), func(st *lite.Stmt, i int) {
+		st.Blob(1, events[i][:])
 	})
 }

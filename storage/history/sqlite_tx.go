@@ -252,10 +252,7 @@ func (t *sqliteTx) has(ctx context.Context, of table, k key) (bool, error) {
 }
 
 func (t *sqliteTx) taken(ctx context.Context, of table, no int64, visit func(no int64) bool) error {
-	i := stEventNumbers
-	if of == tableRuns {
-		i = stRunNumbers
-	}
+	i := map[table]int{tableRuns: stRunNumbers, tableEvents: stEventNumbers, tablePacks: stPackNumbers}[of]
 	st, err := t.stmt(i)
 	if err != nil {
 		return sqliteFault(ctx, err)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 var errCrowded = errors.New("there is no number left for a row among those of its millisecond")
 
-// events adds the batch's events.
+// events adds the batch's events: packs, and rows of what is not packed.
 func (s *store) events(ctx context.Context, f *fold) error {
 	if len(f.events) == 0 {
 		return nil
@@ -22,23 +23,65 @@ func (s *store) events(ctx context.Context, f *fold) error {
 	if err := s.nameEvents(ctx, f); err != nil {
 		return err
 	}
-	var again []*eventRow
-	rows := make([]*eventRow, 0, len(f.events))
-	last := int64(-1)
-	var before ulid.ULID
-	for n, i := range f.eventOrder {
-		e := &f.events[i]
-		if n > 0 && e.id == before {
-			continue // the first wins
+	groups := f.pack()
+	if err := s.markKnown(ctx, f, groups); err != nil {
+		return err
+	}
+	var packs []*packRow
+	var single []int32
+	for i := range groups {
+		g := &groups[i]
+		if !g.packed {
+			single = append(single, g.events...)
+		} else if row := f.packOf(g); row != nil {
+			packs = append(packs, row)
+			s.countPacked(f, g, row)
 		}
-		before = e.id
-		if e.no <= last && e.again {
-			again = append(again, &e.eventRow)
+	}
+	if err := s.packs(ctx, packs); err != nil {
+		return err
+	}
+	return s.eventRows(ctx, f, single)
+}
+
+// countPacked counts the events of a pack.
+func (s *store) countPacked(f *fold, g *group, row *packRow) {
+	first, last := int64(f.events[g.events[0]].id.Time()), int64(f.events[g.events[len(g.events)-1]].id.Time())
+	if first/hourMS == last/hourMS { // as it is for nearly all
+		for _, n := range row.names[1:] {
+			s.counts.add(countEvents, first, n.name, n.n)
+		}
+		return
+	}
+	for _, i := range g.events {
+		if e := &f.events[i]; !e.known {
+			s.counts.add(countEvents, int64(e.id.Time()), e.name, 1)
+		}
+	}
+}
+
+// eventRows adds events that are not packed.
+func (s *store) eventRows(ctx context.Context, f *fold, events []int32) error {
+	slices.SortFunc(events, func(a, b int32) int { return f.events[a].compare(&f.events[b].key) })
+	var again []*eventRow
+	rows := make([]*eventRow, 0, len(events))
+	last := int64(-1)
+	for _, i := range events {
+		e := &f.events[i]
+		if e.known {
 			continue
 		}
-		e.no = max(e.no, last+1)
-		last = e.no
-		rows = append(rows, &e.eventRow)
+		row, err := e.row()
+		if err != nil {
+			return err // it has been decoded before
+		}
+		if row.no <= last && e.again {
+			again = append(again, row)
+			continue
+		}
+		row.no = max(row.no, last+1)
+		last = row.no
+		rows = append(rows, row)
 	}
 	clashes, err := s.tx.insertEvents(ctx, rows)
 	if err != nil {
@@ -100,27 +143,41 @@ func (s *store) free(ctx context.Context, t table, no int64) (int64, error) {
 // nameEvents sets the numbers of the events' names.
 func (s *store) nameEvents(ctx context.Context, f *fold) error {
 	var unknown []string
+	before := &foldedEvent{}
 	for i := range f.events {
 		e := &f.events[i]
-		if e.name = s.db.names[string(e.text)]; e.name == 0 {
+		if bytes.Equal(e.text, before.text) {
+			e.name = before.name
+		} else {
+			e.name = s.db.names[string(e.text)]
+		}
+		if before = e; e.name == 0 {
 			unknown = append(unknown, string(e.text))
 		}
 	}
 	if len(unknown) == 0 {
 		return nil
 	}
-	slices.Sort(unknown)
-	found, err := s.tx.names(ctx, slices.Compact(unknown))
+	found, err := s.nameNumbers(ctx, unknown)
 	if err != nil {
 		return err
 	}
-	s.db.learnNames(found)
 	for i := range f.events {
 		if e := &f.events[i]; e.name == 0 {
 			e.name = found[string(e.text)]
 		}
 	}
 	return nil
+}
+
+// nameNumbers finds or adds names.
+func (s *store) nameNumbers(ctx context.Context, names []string) (map[string]int64, error) {
+	slices.Sort(names)
+	found, err := s.tx.names(ctx, slices.Compact(names))
+	if err == nil {
+		s.db.learnNames(found)
+	}
+	return found, err
 }
 
 // internalName reports whether an event of the name is the server's own.
