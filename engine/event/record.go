@@ -117,6 +117,17 @@ func SplitRecord(b []byte) (rec, rest []byte, id ulid.ULID, err error) {
 	return b[:size:size], b[size:], id, nil
 }
 
+// RecordName returns the name in a record that SplitRecord has returned; nil if there is
+// none, or the record is damaged.
+func RecordName(rec []byte) []byte {
+	d := fieldReader{b: rec[recordHeader:]}
+	d.byte()
+	d.take(16)
+	d.varint()
+	d.varint()
+	return d.field()
+}
+
 // recordSize is the length of the record at the beginning of b, its header included.
 func recordSize(b []byte) (int, error) {
 	if len(b) < recordHeader {

@@ -73,6 +73,12 @@ func TestSplitRecord(t *testing.T) {
 	if err != nil || id != first.InternalID || !bytes.Equal(rec, a) || cap(rec) != len(a) || !bytes.Equal(rest, both[len(a):]) {
 		t.Errorf("%x, rest %x, id %s, error %v", rec, rest, id, err)
 	}
+	if name := RecordName(rec); !bytes.Equal(name, first.Name) {
+		t.Errorf("the name is %q", name)
+	}
+	if name := RecordName([]byte{1, 17, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}); name != nil {
+		t.Errorf("the name of what has none is %q", name)
+	}
 	if rec, rest, id, err = SplitRecord(rest); err != nil || id != second.InternalID || len(rest) != 0 || !bytes.Equal(rec, both[len(a):]) {
 		t.Errorf("%x, rest %x, id %s, error %v", rec, rest, id, err)
 	}
