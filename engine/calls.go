@@ -60,8 +60,10 @@ func (p *partition) start(r *run, fn *function.Function) {
 	if fn.Timeouts.Finish > 0 {
 		p.addJob(r, job{kind: jobFinishTimeout, state: jobTimed, due: p.now + fn.Timeouts.Finish.Milliseconds()})
 	}
-	if r.limits != nil {
-		r.limits.place(false)
+	if lim := r.limits; lim != nil {
+		if lim.place(false); lim.lane != (laneID{}) {
+			lim.lane = lim.own
+		}
 	}
 	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
 }

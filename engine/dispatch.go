@@ -17,8 +17,8 @@ func (p *partition) enqueue(r *run) {
 		return
 	}
 	q := p.queue(r.fn)
-	l := &q.zero
-	start := r.startedAt == 0 && limitsStarts(q.fn)
+	e := readyEntry{score: r.score, run: r.id, going: r.startedAt != 0}
+	start := !e.going && limitsStarts(q.fn)
 	if start {
 		var keys []limitKey
 		if r.limits != nil {
@@ -26,15 +26,30 @@ func (p *partition) enqueue(r *run) {
 		}
 		start = !p.startsFreely(q, keys)
 	}
-	if start || r.limits != nil {
-		lim := r.limited()
-		lim.place(start)
-		if l = p.lane(q, lim.lane, lim.keys, start); l == nil {
-			return // it waits in the store
-		}
+	if !start && r.limits == nil {
+		r.queued = true
+		p.push(&q.zero, e, false)
+		return
 	}
-	r.queued = true
-	p.push(l, readyEntry{score: r.score, run: r.id, going: r.startedAt != 0})
+	lim := r.limited()
+	lim.place(start)
+	guest := p.isGuest(r)
+	if guest {
+		lim.lane = laneID{}
+	} else {
+		lim.lane = lim.own
+	}
+	if guest && p.enqueueAlone(q, lim.own, e) {
+		r.queued = true
+	} else if l := p.lane(q, lim.own, lim.keys, start); l != nil {
+		r.queued = true
+		p.push(l, e, guest)
+	} else {
+		lim.lane = lim.own // it waits in the store
+	}
+	if r.indexed && lim.lane != r.lane {
+		p.touch(r) // its entry moves
+	}
 }
 
 func (p *partition) queue(fn ids.UUID) *fnQueue {
@@ -44,6 +59,7 @@ func (p *partition) queue(fn ids.UUID) *fnQueue {
 		q = &fnQueue{id: fn, fn: def, limit: ownLimit(def), backlog: p.set.backlogs.of(fn)}
 		q.setMode(p.storedMode(fn))
 		q.zero = lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, known: true}
+		q.alone = map[laneID]readyEntry{}
 		p.queues[fn] = q
 		p.order = append(p.order, q)
 	}
@@ -71,7 +87,7 @@ func (p *partition) fireTimers() {
 			p.more = true
 			return
 		}
-		t := p.timers.pop()
+		t := p.timers.heap.pop()
 		p.at = blame{run: t.run}
 		if t.job == pendingJob {
 			p.batch.Delete(TableTimer, timerKey(p.key[:0], t.due, t.run, t.job))
@@ -146,10 +162,13 @@ const (
 	maxPickedBytes = 8 << 20
 )
 
-// picked is a run whose turn has come.
+// picked is a run whose turn has come. One that waits alone has no lane yet.
 type picked struct {
-	l *lane
-	e readyEntry
+	q     *fnQueue
+	l     *lane
+	own   laneID // what the id of its lane would be
+	e     readyEntry
+	guest bool
 }
 
 // dispatch starts calls: functions in turn, lanes of a function in turn, one run of
@@ -184,19 +203,23 @@ func (p *partition) pick() bool {
 	p.picks = p.picks[:0]
 	for len(p.round) > 0 && len(p.picks) < maxPicked && p.mayCall(len(p.picks)) {
 		q := p.round[0]
-		var l *lane
+		var k picked
+		ok := false
 		if q.hasCapacity() {
-			l = p.next(q)
+			k, ok = p.next(q)
 		}
-		if l == nil {
+		if !ok {
 			p.round = p.round[1:]
 			q.turning = false
 			continue
 		}
 		p.round = append(p.round[1:], q)
-		p.picks = append(p.picks, picked{l, l.pop()})
-		l.reserve(1)
-		p.advance(l)
+		p.picks = append(p.picks, k)
+		q.picked++
+		if k.l != nil {
+			k.l.reserve(1)
+			p.advance(k.l)
+		}
 	}
 	return len(p.picks) > 0
 }
@@ -204,7 +227,6 @@ func (p *partition) pick() bool {
 // reserve keeps room for n more calls of the lane; a negative n gives it back.
 func (l *lane) reserve(n int) {
 	l.picked += n
-	l.q.picked += n
 	for _, g := range l.gates {
 		g.picked += n
 	}
@@ -212,27 +234,37 @@ func (l *lane) reserve(n int) {
 
 // settle calls a picked run, or gives back what was kept for it.
 func (p *partition) settle(k picked) {
-	l := k.l
-	l.reserve(-1)
+	k.q.picked--
+	if k.l != nil {
+		k.l.reserve(-1)
+	}
 	under := len(p.calls)
+	l := k.l
 	switch r := p.load(k.e.run); {
 	case !p.mayCall(0): // the calls before it hold much memory
-		l.add(k.e)
+		p.putBack(k)
 	case r == nil:
-		p.dropEntry(l, k.e)
+		p.dropEntry(k.q.table(k.l, k.guest), k.e)
+	case l == nil:
+		r.queued = false
+		if l = p.openLane(k, r); l != nil {
+			p.dispatchRun(l, r)
+		}
 	default:
 		r.queued = false
 		p.dispatchRun(l, r)
 	}
-	for _, g := range l.gates {
-		p.open(g) // room that was kept for it may be left
+	if l != nil {
+		for _, g := range l.gates {
+			p.open(g) // room that was kept for it may be left
+		}
+		p.advance(l)
+		if len(p.calls) > under {
+			p.spareLane(l) // it has had its turn
+		}
+		p.dropLane(l)
 	}
-	p.advance(l)
-	if len(p.calls) > under {
-		p.spareLane(l) // it has had its turn
-	}
-	p.dropLane(l)
-	p.turn(l.q)
+	p.turn(k.q)
 }
 
 // loadPicked reads the picked runs that are not in memory, in the order of their

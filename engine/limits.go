@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"ingot/engine/expr"
 	"ingot/engine/function"
 
 	"github.com/cespare/xxhash/v2"
@@ -21,16 +22,17 @@ type runLimits struct {
 	// lock is the singleton's lock that the run holds, slot the place in its run limit;
 	// zero if none.
 	lock, slot flowID
-	// lane is where the run's entry of the ready index is; zero is TableReady. known says
-	// that it is the lane of the run's next call, of first calls if start is set too.
-	lane         laneID
+	// lane is where the run's entry of the ready index is; zero is TableReady.
+	lane laneID
+	// own is the lane of the run's next call, of first calls if start is set, once known is.
+	own          laneID
 	known, start bool
 }
 
 // place sets the lane of the run's next call.
 func (l *runLimits) place(start bool) {
 	if !l.known || l.start != start {
-		l.lane, l.known, l.start = laneOf(l.keys, start), true, start
+		l.own, l.known, l.start = laneOf(l.keys, start), true, start
 	}
 }
 
@@ -68,34 +70,72 @@ func limitExpr(kind flowKind, scope function.Scope, source []byte) uint64 {
 	return d.Sum64()
 }
 
-// assignKeys evaluates the function's keys for a new run.
-func (p *partition) assignKeys(r *run, fn *function.Function) {
-	ev := firstEvent(r.events)
-	for i := range fn.Concurrency {
-		if c := &fn.Concurrency[i]; c.Key != nil {
-			p.assignKey(r, fn, flowConcurrency, c, ev, "concurrency.key")
-		}
-	}
-	if c := fn.RunLimit; c != nil && c.Key != nil {
-		p.assignKey(r, fn, flowRuns, c, ev, "concurrency.fn.key")
-	}
-	if t := fn.Throttle; t != nil && t.Key != nil {
-		p.assignKey(r, fn, flowThrottle, &function.Concurrency{Key: t.Key}, ev, "throttle.key")
-	}
+// keyRule is a key expression of a function, with what does not depend on the run.
+type keyRule struct {
+	kind flowKind
+	key  *expr.Expr
+	// limit is the limit that the key belongs to; of a throttle its key alone.
+	limit *function.Concurrency
+	field string // for the log
+	expr  uint64
+	// owner is what the key counts in, source the expression's text.
+	owner, source []byte
 }
 
-func (p *partition) assignKey(r *run, fn *function.Function, kind flowKind, c *function.Concurrency, ev []byte, field string) {
-	value, _, err := p.keyValue(c.Key, ev)
-	if err != nil {
-		p.keyFault(fn, field, err)
+// keyRules are the rules of a function, in the order in which runs have their keys.
+type keyRules struct {
+	fn    *function.Function
+	rules []keyRule
+}
+
+// rules returns a function's rules, as that version of it has them.
+func (p *partition) rules(fn *function.Function) []keyRule {
+	k := &p.queue(fn.ID).keys
+	if k.fn == fn {
+		return k.rules
 	}
-	src := source(c.Key)
-	owner := fn.ID[:]
+	k.fn, k.rules = fn, nil
+	for i := range fn.Concurrency {
+		k.add(flowConcurrency, &fn.Concurrency[i], "concurrency.key")
+	}
+	if fn.RunLimit != nil {
+		k.add(flowRuns, fn.RunLimit, "concurrency.fn.key")
+	}
+	if t := fn.Throttle; t != nil {
+		k.add(flowThrottle, &function.Concurrency{Key: t.Key}, "throttle.key")
+	}
+	return k.rules
+}
+
+func (k *keyRules) add(kind flowKind, c *function.Concurrency, field string) {
+	if c.Key == nil {
+		return
+	}
+	owner := k.fn.ID[:]
 	if c.Scope != function.ScopeFunction {
 		owner = []byte{byte(c.Scope)} // the same for all functions
 	}
-	l := r.limited()
-	l.keys = append(l.keys, limitKey{limitExpr(kind, c.Scope, src), hash128(kind, owner, src, value)})
+	src := source(c.Key)
+	k.rules = append(k.rules, keyRule{kind: kind, key: c.Key, limit: c, field: field, expr: limitExpr(kind, c.Scope, src), owner: owner, source: src})
+}
+
+// assignKeys evaluates the function's keys for a new run.
+func (p *partition) assignKeys(r *run, fn *function.Function) {
+	rules := p.rules(fn)
+	if len(rules) == 0 {
+		return
+	}
+	ev := firstEvent(r.events)
+	keys := make([]limitKey, len(rules))
+	for i := range rules {
+		k := &rules[i]
+		value, _, err := p.keyValue(k.key, ev)
+		if err != nil {
+			p.keyFault(fn, k.field, err)
+		}
+		keys[i] = limitKey{k.expr, hash128(k.kind, k.owner, k.source, value)}
+	}
+	r.limited().keys = keys
 }
 
 // gatesFor returns the gates that runs with such keys pass before a call. start says
@@ -107,14 +147,15 @@ func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool)
 		return nil
 	}
 	var gates, shared []*gate
-	for i := range fn.Concurrency {
-		c := &fn.Concurrency[i]
-		if c.Key == nil || c.Limit <= 0 {
+	rules := p.rules(fn)
+	for i := range rules {
+		k := &rules[i]
+		if k.kind != flowConcurrency || k.limit.Limit <= 0 {
 			continue
 		}
-		if id, ok := key(keys, limitExpr(flowConcurrency, c.Scope, source(c.Key))); ok {
-			g := p.gate(flowConcurrency, fn, c.Scope, id)
-			p.limitGate(g, c.Limit)
+		if id, ok := key(keys, k.expr); ok {
+			g := p.gate(flowConcurrency, fn, k.limit.Scope, id)
+			p.limitGate(g, k.limit.Limit)
 			if g.lease != nil {
 				shared = append(shared, g)
 			} else {
@@ -287,16 +328,13 @@ func (p *partition) misplaced(l *lane, r *run) bool {
 		start = false // it goes with the others
 	}
 	lim := r.limited()
-	if lim.place(start); lim.lane == l.id {
+	if lim.place(start); lim.own == l.id {
 		return false
 	}
 	gates := p.gatesFor(l.q.fn, lim.keys, start)
 	same := slices.Equal(gates, l.gates)
 	for _, g := range gates {
 		p.forgetGate(g)
-	}
-	if same {
-		lim.lane, lim.known = l.id, false // where its entry is
 	}
 	return !same
 }

@@ -12,35 +12,61 @@ import (
 // entry goes, and the lock gets a record of its own in TableFlow until the run ends. So
 // do locks beyond the bound of those in memory.
 
-// Flags of the value of an entry of the ready index, which is empty if there are none. A
-// lock's id follows.
+// Flags of the value of an entry of the ready index, which is empty if there are none. The
+// id of a lock or a lane follows; there is room for one.
 const (
 	entryGoing  = 1 << iota // the run had started when it was queued
 	entryLocked             // it holds a lock that has no record
+	entryGuest              // it is an entry of TableReady, of the lane whose id follows
 )
 
 // entryValue is the value of a run's new entry of the ready index, valid until the next
-// use. What the run holds as a lock is in it, if that has no record.
+// use. What the run holds as a lock is in it, if that has no record, or else the lane of
+// which it is a guest (alone.go).
 func (p *partition) entryValue(r *run) []byte {
 	going := b2u(r.startedAt != 0)
 	p.value[0] = going * entryGoing
-	if r.limits == nil || r.limits.lock == (flowID{}) || !p.holdLock(r) {
+	switch lim := r.limits; {
+	case lim == nil:
 		return p.value[:going]
+	case lim.lock != flowID{}:
+		if !p.holdLock(r) {
+			return p.value[:going]
+		}
+		p.value[0] |= entryLocked
+		copy(p.value[1:], lim.lock[:])
+	default:
+		if lim.place(false); lim.lane != (laneID{}) || lim.own == (laneID{}) {
+			return p.value[:going]
+		}
+		p.value[0] |= entryGuest
+		copy(p.value[1:], lim.own[:])
 	}
-	p.value[0] |= entryLocked
-	copy(p.value[1:], r.limits.lock[:])
 	return p.value[:]
 }
 
-// decodeEntry reads the value of an entry; the lock is zero if it has none.
-func decodeEntry(v []byte) (going bool, lock flowID) {
+// entryInfo is what the value of an entry says; what it does not is zero.
+type entryInfo struct {
+	going bool
+	lock  flowID
+	lane  laneID
+}
+
+func decodeEntry(v []byte) (e entryInfo) {
 	if len(v) == 0 {
-		return false, lock
+		return e
 	}
-	if v[0]&entryLocked != 0 && len(v) == 1+len(lock) {
-		copy(lock[:], v[1:])
+	e.going = v[0]&entryGoing != 0
+	if len(v) != 1+len(e.lock) {
+		return e
 	}
-	return v[0]&entryGoing != 0, lock
+	switch {
+	case v[0]&entryLocked != 0:
+		copy(e.lock[:], v[1:])
+	case v[0]&entryGuest != 0:
+		copy(e.lane[:], v[1:])
+	}
+	return e
 }
 
 // holdLock keeps a run's lock in memory and in its entry alone; false if it has a record,

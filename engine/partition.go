@@ -32,6 +32,8 @@ type settings struct {
 	readyWindow, timerWindow int
 	// maxLanes and maxFlows are how many lanes, and states of keys, are kept in memory.
 	maxLanes, maxFlows int
+	// maxGuests is how many entries of lanes are in TableReady, and so in memory.
+	maxGuests int
 	// maxDead bounds a partition's list of dead letters.
 	maxDead  int
 	backlogs backlogs
@@ -155,6 +157,9 @@ type memory struct {
 	dry     []*lane
 	spilled []*fnQueue
 	lanes   int
+	// guests are the entries of lanes that lie in TableReady, alone those of them that have
+	// no lane.
+	guests, alone int
 	// spare are lanes that may make room for such; lookAt is when a throttle at which one
 	// of those waited opens, unix ms, 0 if there is none.
 	spare  []*lane

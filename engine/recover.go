@@ -77,8 +77,17 @@ func (p *partition) recoverQueues() {
 				found = append(found, q)
 			}
 			p.count(q, 1)
-			if _, lock := decodeEntry(v); lock != (flowID{}) {
-				p.recoverLock(lock, q.id, ulid.ULID(k[len(k)-16:]))
+			info := decodeEntry(v)
+			if info.lock != (flowID{}) {
+				p.recoverLock(info.lock, q.id, ulid.ULID(k[len(k)-16:]))
+			}
+			switch {
+			case t == TableLane && len(k) == 56:
+				if _, ok := q.alone[laneID(k[16:32])]; ok {
+					p.storedLane(q, laneID(k[16:32]))
+				}
+			case t == TableReady && info.lane != laneID{}:
+				p.addGuest(q, info.lane, readyEntry{score: unsortable(binary.BigEndian.Uint64(k[16:])), run: ulid.ULID(k[24:]), going: info.going})
 			}
 			return true
 		}))

@@ -89,7 +89,7 @@ func New(c Config) (*Engine, error) {
 		maxInFlight: or(c.MaxInFlight, 1000), maxUndelivered: 65536,
 		history:     c.History,
 		readyWindow: or(c.window, readyWindow), timerWindow: or(c.window, timerWindow),
-		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows), maxDead: maxDead, crash: c.crash,
+		maxLanes: or(4*c.window, maxLanes), maxFlows: or(4*c.window, maxFlows), maxGuests: or(4*c.window, maxGuests), maxDead: maxDead, crash: c.crash,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.names = newWaitNames(n)

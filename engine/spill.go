@@ -98,8 +98,8 @@ func (p *partition) idleLanes(mark bool) (found bool) {
 		}
 		for i := range q.rounds {
 			for _, at := range q.rounds[i].places[q.rounds[i].head:] {
-				l := at.lane
-				if l.state != laneTurning || l.id == (laneID{}) || l.shared || l.picked > 0 {
+				l := q.laneAt(at)
+				if l == nil || l.state != laneTurning || l.id == (laneID{}) || l.shared || l.picked > 0 {
 					continue
 				}
 				if found = true; !mark {
@@ -155,10 +155,7 @@ func (p *partition) findLanes(q *fnQueue) {
 				q.spill.cursor = id
 				return
 			}
-			l := p.newLane(q, id)
-			l.spilled, l.state = true, laneDry
-			p.dry = append(p.dry, l)
-			p.more = true
+			p.storedLane(q, id)
 		}
 		if from = prefixEnd(append(append([]byte(nil), q.id[:]...), id[:]...)); from == nil {
 			from = end
@@ -177,6 +174,7 @@ func (p *partition) spareLane(l *lane) {
 
 // makeRoom leaves lanes to the store.
 func (p *partition) makeRoom() {
+	moves := maxMoved
 	for len(p.spare) > 0 && p.lanes > p.maxLanes()-min(lanesPerRound, p.set.maxLanes/2+1) {
 		l := p.spare[0]
 		p.spare[0] = nil
@@ -184,6 +182,10 @@ func (p *partition) makeRoom() {
 		l.spare = false
 		if l.q.lanes[l.id] != l || l.picked > 0 || l.shared || (l.state != laneBlocked && l.state != laneTurning) {
 			continue
+		}
+		if moves = p.moveGuests(l, moves); len(l.guests) > 0 {
+			p.spareLane(l) // the rest in the next round
+			return
 		}
 		p.leaveLane(l)
 	}

@@ -5,7 +5,7 @@ package engine
 // bounded however long the index is. An entry may be stale (its job is gone); the
 // user of the window checks when it comes up.
 type window[T interface{ less(T) bool }] struct {
-	heap []T
+	heap minHeap[T]
 	// size is how many entries a page loads; the heap holds at most twice as many.
 	size int
 	// spilled says that the store has entries from spill on that are not in the heap.
@@ -24,14 +24,14 @@ func (w *window[T]) add(e T) {
 			return
 		}
 	}
-	w.push(e)
+	w.heap.push(e)
 }
 
 // shrink keeps the first half and leaves the rest to the store.
 func (w *window[T]) shrink() {
-	kept := make([]T, 0, 2*w.size)
+	kept := make(minHeap[T], 0, 2*w.size)
 	for len(kept) < w.size {
-		kept = append(kept, w.pop())
+		kept = append(kept, w.heap.pop())
 	}
 	w.spilled, w.spill = true, w.heap[0]
 	w.heap = kept // in order, which is a heap
@@ -48,41 +48,46 @@ func (w *window[T]) load(e T) bool {
 		w.spilled, w.spill = true, e
 		return false
 	}
-	w.push(e)
+	w.heap.push(e)
 	return true
 }
 
-func (w *window[T]) push(e T) {
-	w.heap = append(w.heap, e)
-	i := len(w.heap) - 1
+// minHeap is a binary heap with its least element first.
+type minHeap[T interface{ less(T) bool }] []T
+
+func (h *minHeap[T]) push(e T) {
+	s := append(*h, e)
+	*h = s
+	i := len(s) - 1
 	for i > 0 {
 		p := (i - 1) / 2
-		if !w.heap[i].less(w.heap[p]) {
+		if !s[i].less(s[p]) {
 			break
 		}
-		w.heap[i], w.heap[p] = w.heap[p], w.heap[i]
+		s[i], s[p] = s[p], s[i]
 		i = p
 	}
 }
 
-func (w *window[T]) pop() T {
-	h := w.heap
-	top := h[0]
-	n := len(h) - 1
-	h[0] = h[n]
-	w.heap = h[:n]
+func (h *minHeap[T]) pop() T {
+	s := *h
+	top := s[0]
+	n := len(s) - 1
+	s[0] = s[n]
+	s = s[:n]
+	*h = s
 	for i := 0; ; {
 		c := 2*i + 1
 		if c >= n {
 			break
 		}
-		if c+1 < n && h[c+1].less(h[c]) {
+		if c+1 < n && s[c+1].less(s[c]) {
 			c++
 		}
-		if !h[c].less(h[i]) {
+		if !s[c].less(s[i]) {
 			break
 		}
-		h[i], h[c] = h[c], h[i]
+		s[i], s[c] = s[c], s[i]
 		i = c
 	}
 	return top
