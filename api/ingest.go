@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unsafe"
 
 	"ingot/engine"
 	"ingot/engine/event"
@@ -39,7 +40,7 @@ func (k eventKeys) ok(key string) bool {
 	if len(k) == 0 {
 		return true
 	}
-	_, ok := k[sha256.Sum256([]byte(key))]
+	_, ok := k[sha256.Sum256(unsafe.Slice(unsafe.StringData(key), len(key)))] // long keys would be copied to the heap
 	return ok
 }
 
@@ -92,11 +93,12 @@ func (s *Server) ingest(ctx *fasthttp.RequestCtx, p params) {
 		return
 	}
 	now := time.Now().UnixMilli()
-	err = s.parse(in, ctx, body, now)
+	header := ctx.Request.Header.Peek(headerSeed)
+	err = s.parse(in, header, body, now)
 	if errors.Is(err, event.ErrBody) {
 		if form, ok := formBody(ctx, body); ok {
 			in.begin()
-			err = s.parse(in, ctx, form, now)
+			err = s.parse(in, header, form, now)
 		}
 	}
 	if err != nil && errors.As(err, new(*engine.BacklogError)) {
@@ -113,10 +115,8 @@ func (s *Server) ingest(ctx *fasthttp.RequestCtx, p params) {
 		in.fail(ctx, fasthttp.StatusBadRequest, err)
 		return
 	}
-	in.end()
-	in.reply = append(in.reply, `,"status":200}`+"\n"...)
-	ctx.SetContentType(contentTypeJSON)
-	ctx.SetBody(in.reply)
+	in.done()
+	in.answer(ctx, fasthttp.StatusOK)
 }
 
 // begin empties the state for the events of a body.
@@ -133,10 +133,16 @@ func (in *ingest) end() {
 	in.reply = append(in.reply, ']')
 }
 
+// done ends the reply of a request that was accepted in whole.
+func (in *ingest) done() {
+	in.end()
+	in.reply = append(in.reply, `,"status":200}`+"\n"...)
+}
+
 // parse reads the events of body into records and reply. It returns what ended it
 // early; with a *engine.BacklogError nothing of the request may be accepted.
-func (s *Server) parse(in *ingest, ctx *fasthttp.RequestCtx, body []byte, now int64) error {
-	seed, seeded := parseSeed(ctx.Request.Header.Peek(headerSeed))
+func (s *Server) parse(in *ingest, header, body []byte, now int64) error {
+	seed, seeded := parseSeed(header)
 	e := &in.event
 	e.Seeded = seeded
 	in.parser.Reset(body, now)
@@ -163,9 +169,22 @@ func (s *Server) parse(in *ingest, ctx *fasthttp.RequestCtx, body []byte, now in
 	return in.parser.Err()
 }
 
-// fail answers with the event API's error envelope: the ids of what was accepted
-// before, and the error.
+// fail answers with the event API's error envelope.
 func (in *ingest) fail(ctx *fasthttp.RequestCtx, status int, err error) {
+	in.failed(status, err)
+	in.answer(ctx, status)
+}
+
+// answer answers with the reply.
+func (in *ingest) answer(ctx *fasthttp.RequestCtx, status int) {
+	ctx.SetStatusCode(status)
+	ctx.SetContentType(contentTypeJSON)
+	ctx.SetBody(in.reply)
+}
+
+// failed ends the reply as the event API's error envelope: the ids of what was accepted
+// before, and the error.
+func (in *ingest) failed(status int, err error) {
 	in.end()
 	in.reply = append(in.reply, `,"status":`...)
 	in.reply = strconv.AppendInt(in.reply, int64(status), 10)
@@ -173,22 +192,27 @@ func (in *ingest) fail(ctx *fasthttp.RequestCtx, status int, err error) {
 	in.reply = append(in.reply, `,"error":`...)
 	in.reply = append(in.reply, text...)
 	in.reply = append(in.reply, "}\n"...)
-	ctx.SetStatusCode(status)
-	ctx.SetContentType(contentTypeJSON)
-	ctx.SetBody(in.reply)
 }
 
 // overloaded answers that nothing of the request was accepted and that the sender
 // should come back.
 func (s *Server) overloaded(ctx *fasthttp.RequestCtx, in *ingest, err error) {
+	status := s.refuse(in, err)
+	ctx.Response.Header.Set(headerRetryAfter, retryAfterSeconds)
+	in.answer(ctx, status)
+}
+
+// refuse makes the reply of a request of which nothing was accepted, and returns the
+// status.
+func (s *Server) refuse(in *ingest, err error) (status int) {
 	s.logOverload(err)
 	in.begin()
-	ctx.Response.Header.Set(headerRetryAfter, retryAfterSeconds)
-	status := refusalStatus(err)
+	status = refusalStatus(err)
 	if status == 0 {
 		status = fasthttp.StatusServiceUnavailable // of a log of another kind
 	}
-	in.fail(ctx, status, err)
+	in.failed(status, err)
+	return status
 }
 
 // logOverload logs refusals at most once a second: there can be very many.

@@ -17,7 +17,7 @@ import (
 	"github.com/valyala/fasthttp/fasthttputil"
 )
 
-// memLog is a write-ahead log in memory. Only Append works.
+// memLog is a write-ahead log in memory. Only Append and Submit work.
 type memLog struct {
 	engine.Log
 	mu      sync.Mutex
@@ -39,6 +39,12 @@ func (l *memLog) Append(records []byte, count int) error {
 		l.records = append(l.records, records...)
 	}
 	l.count += count
+	return nil
+}
+
+// Submit tells done before it returns.
+func (l *memLog) Submit(records []byte, count int, done engine.Logged) error {
+	done.Logged(l.Append(records, count))
 	return nil
 }
 

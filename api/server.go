@@ -213,15 +213,15 @@ const streamPrefix = "/v1/realtime/"
 // Serve answers connections of ln until Shutdown or an error of ln. It returns
 // nil after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
-	ln = &closeOnce{Listener: ln}
 	s.mu.Lock()
-	s.listeners = append(s.listeners, ln)
-	stopped := s.draining.Load()
-	s.mu.Unlock()
-	if stopped {
+	if s.draining.Load() {
+		s.mu.Unlock()
 		_ = ln.Close() // nothing was accepted
 		return nil
 	}
+	ln = &closeOnce{Listener: s.front(ln)}
+	s.listeners = append(s.listeners, ln)
+	s.mu.Unlock()
 	if err := s.http.Serve(ln); err != nil && !s.draining.Load() {
 		return fmt.Errorf("api: serve %s: %w", ln.Addr(), err)
 	}
