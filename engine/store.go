@@ -22,7 +22,8 @@ const (
 	// TableStep holds memos by run id and position in the stack.
 	TableStep Table = 3
 	// TableReady orders runs that have work, by function, score and run id. The value says
-	// whether the run had started, and which singleton's lock it holds (locks.go).
+	// whether the run had started, and which singleton's lock it holds (locks.go) or of
+	// which lane it is a guest (alone.go).
 	TableReady Table = 4
 	// TableTimer orders what is due later, by time.
 	TableTimer Table = 5
@@ -52,7 +53,7 @@ const (
 	TableFlow Table = 17
 	// TableBatch holds the events of open batches, by key id and position.
 	TableBatch Table = 18
-	// TableLane is TableReady for functions with keyed limits: by function, lane,
+	// TableLane is TableReady for runs of lanes that are not guests: by function, lane,
 	// score and run id.
 	TableLane Table = 19
 	// TableDead holds what can never run, by time and id.
