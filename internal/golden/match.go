@@ -81,10 +81,10 @@ func score(diffs []string) int {
 	return n
 }
 
-// awaitAnswers waits (2 s at most) until no request is in flight whose answer was
+// awaitAnswers waits, with a bound, until no request is in flight whose answer was
 // recorded earlier than the next call: its answer names the ids that the call carries.
 func (r *Replay) awaitAnswers() {
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(r.answerPatience)
 	next := int64(1 << 62)
 	for _, m := range r.t.moments {
 		if m.role == roleCall && !isClosed(m.arrived) {

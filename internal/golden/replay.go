@@ -25,6 +25,8 @@ type Replay struct {
 	// parallel is set if the scenario runs steps beside each other: then the order
 	// in which they complete is a race, in the reference too.
 	parallel bool
+	// answerPatience is how long a call waits for answers that came before it.
+	answerPatience time.Duration
 
 	mu       sync.Mutex
 	problems []string
@@ -47,7 +49,7 @@ func (s *Scenario) patience() time.Duration {
 
 // NewReplay starts the scripted app of a scenario; Play plays it.
 func NewReplay(s *Scenario) (*Replay, func(), error) {
-	r := &Replay{s: s, b: NewBindings(), t: newTimeline(s.Exchanges, s.patience())}
+	r := &Replay{s: s, b: NewBindings(), t: newTimeline(s.Exchanges, s.patience()), answerPatience: 2 * time.Second}
 	addr, stop, err := listen(r.serve)
 	if err != nil {
 		return nil, nil, err
@@ -137,6 +139,12 @@ func (r *Replay) Begin() { r.t.begin() }
 
 // Play replays against the server at host:port and returns what differed.
 func (r *Replay) Play(server string) []string {
+	r.play(server)
+	return r.end()
+}
+
+// play sends what was sent, and waits for the calls.
+func (r *Replay) play(server string) {
 	r.server = server
 	r.b.Set("<SERVER>", server)
 	var wg sync.WaitGroup
@@ -160,6 +168,10 @@ func (r *Replay) Play(server string) []string {
 		r.t.await(m.done, m.until())
 	}
 	wg.Wait()
+}
+
+// end waits for what comes last, or should not come, and returns what differed.
+func (r *Replay) end() []string {
 	r.settle()
 	views := r.compareViews()
 	r.mu.Lock()

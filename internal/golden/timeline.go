@@ -165,6 +165,7 @@ func (t *timeline) beforeRequest(m *moment) {
 			t.await(o.done, o.until())
 		}
 	}
+	t.sleepUntil(m.At) // what was late has moved it
 	t.late(m.At)
 	t.mu.Lock()
 	defer t.mu.Unlock()
