@@ -52,12 +52,13 @@ func appendFrame(dst, records []byte) []byte {
 // unpack returns the records of frames.
 func unpack(frames []byte) (records []byte, err error) {
 	for len(frames) > 0 {
-		n, size := binary.Uvarint(frames[1:])
-		if size <= 0 || n > uint64(len(frames)-1-size) {
-			return nil, errFrame
+		frame, rest, err := splitFrame(frames)
+		if err != nil {
+			return nil, err
 		}
-		how, body := frames[0], frames[1+size:1+size+int(n)]
-		frames = frames[1+size+int(n):]
+		_, size := binary.Uvarint(frame[1:])
+		how, body := frame[0], frame[1+size:]
+		frames = rest
 		switch how {
 		case packNone:
 			records = append(records, body...)
@@ -72,6 +73,19 @@ func unpack(frames []byte) (records []byte, err error) {
 	return records, nil
 }
 
+// splitFrame returns the first of frames as it is, and what follows it.
+func splitFrame(frames []byte) (frame, rest []byte, err error) {
+	if len(frames) == 0 {
+		return nil, nil, errFrame
+	}
+	n, size := binary.Uvarint(frames[1:])
+	if size <= 0 || n > uint64(len(frames)-1-size) {
+		return nil, nil, errFrame
+	}
+	end := 1 + size + int(n)
+	return frames[:end], frames[end:], nil
+}
+
 func unpackS2(dst, body []byte) ([]byte, error) {
 	n, err := s2.DecodedLen(body)
 	if err != nil || n > maxFrame {
@@ -80,6 +94,9 @@ func unpackS2(dst, body []byte) ([]byte, error) {
 	records, err := s2.Decode(make([]byte, 0, n), body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
+	}
+	if len(dst) == 0 {
+		return records, nil
 	}
 	return append(dst, records...), nil
 }

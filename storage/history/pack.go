@@ -5,11 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
-
-	"ingot/engine/event"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // Packed events. A row and its place in an index cost more than all else that is done with
@@ -32,9 +27,11 @@ const (
 	// minPacked events are worth a pack.
 	minPacked = 32
 	// A pack is full with fullPack events, and packPerName for each name, since each name costs
-	// a row; or with fullPackBytes of records.
+	// a row; or with fullPackBytes of records. Its events are in packParts by their names, so
+	// that who looks for rare names unpacks few of them.
 	fullPack      = 256
-	packPerName   = 8
+	packPerName   = 16
+	packParts     = 8
 	fullPackBytes = 256 << 10
 	// maxPackedEvent bounds the record of an event that is packed.
 	maxPackedEvent = 8 << 10
@@ -81,7 +78,7 @@ type packer struct {
 	order  []int32 // of the events in groups
 	groups []group
 	names  map[int64]int64 // of the group that grows
-	// data is the records of one pack.
+	// data is the records of a part.
 	data []byte
 }
 
@@ -152,22 +149,20 @@ func (f *fold) cut(events []int32, packed bool) {
 // the next batch, and its number may be taken.
 func (f *fold) packOf(g *group) *packRow {
 	p := &f.packer
-	p.data = p.data[:0]
 	clear(p.names)
-	r := &packRow{}
+	r, size := &packRow{first: -1}, partSizes{}
 	for _, i := range g.events {
 		e := &f.events[i]
 		if e.known {
 			continue
 		}
-		if len(p.data) == 0 {
+		if r.no = e.no; r.first < 0 {
 			r.first = e.no
 		}
-		r.no = e.no
 		p.names[e.name]++
-		p.data = append(p.data, e.rec...)
+		size[partOf(e.name)] += len(e.rec)
 	}
-	if len(p.data) == 0 {
+	if r.first < 0 {
 		return nil
 	}
 	r.names = make([]packName, 1, len(p.names)+1)
@@ -178,49 +173,17 @@ func (f *fold) packOf(g *group) *packRow {
 			r.names[0].name = anyOwnName
 		}
 	}
-	r.data = f.arena.add(frameRoom(len(p.data)), func(dst []byte) []byte { return appendFrame(dst, p.data) })
+	r.data = f.arena.add(size.room(), func(dst []byte) []byte {
+		return size.pack(dst, &p.data, func(records []byte, part int) []byte {
+			for _, i := range g.events {
+				if e := &f.events[i]; !e.known && partOf(e.name) == part {
+					records = append(records, e.rec...)
+				}
+			}
+			return records
+		})
+	})
 	return r
-}
-
-// packedEvent is an event of a pack that has been read.
-type packedEvent struct {
-	key
-	rec []byte
-}
-
-// name is the name of the event.
-func (e *packedEvent) name() ([]byte, error) {
-	var ev event.Event
-	_, err := event.DecodeRecord(e.rec, &ev)
-	return ev.Name, err
-}
-
-// unpackEvents returns the events of a pack, in order.
-func unpackEvents(data []byte) ([]packedEvent, error) {
-	records, err := unpack(data)
-	if err != nil {
-		return nil, err
-	}
-	events := make([]packedEvent, 0, fullPack)
-	for len(records) > 0 {
-		rec, rest, id, err := event.SplitRecord(records)
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, packedEvent{keyOf(id), rec})
-		records = rest
-	}
-	return events, nil
-}
-
-// findPacked looks for an event in a pack; nil if it is not there.
-func findPacked(events []packedEvent, id ulid.ULID) *packedEvent {
-	k := keyOf(id)
-	i := sort.Search(len(events), func(i int) bool { return events[i].compare(&k) >= 0 })
-	if i < len(events) && events[i].id == id {
-		return &events[i]
-	}
-	return nil
 }
 
 // packs adds packs, and gives them their numbers.
@@ -249,14 +212,4 @@ func (s *store) packs(ctx context.Context, rows []*packRow) error {
 		}
 	}
 	return s.tx.insertPackNames(ctx, rows)
-}
-
-// unpackEvents is unpackEvents of a pack that may be damaged, which is no reason to show or
-// store nothing any more.
-func (db *DB) unpackEvents(no int64, data []byte) []packedEvent {
-	events, err := unpackEvents(data)
-	if err != nil {
-		db.log.Error("events are left out of history", "error", fmt.Errorf("row %d of ingot_packs: %w", no, err))
-	}
-	return events
 }

@@ -18,47 +18,43 @@ const (
 	packsMost  = 32
 )
 
-// packedEvent makes what readers see of a packed event, if the query selects its name; no
-// query selects all.
-func (db *DB) packedEvent(e *packedEvent, q *EventQuery) (placed placedEvent, ok bool) {
+// decode makes what readers see of a packed event. ok is false if it cannot be read.
+func (db *DB) decode(e *packedEvent) (placed placedEvent, ok bool) {
 	var ev event.Event
-	_, err := event.DecodeRecord(e.rec, &ev)
-	if err == nil && (q == nil || q.wants(ev.Name)) {
-		// The page would hold all of the pack otherwise.
-		_, err = event.DecodeRecord(bytes.Clone(e.rec), &ev)
-		return placedEvent{e.key, Event{
-			ID: ev.InternalID, ReceivedAt: ev.ReceivedAt, TS: ev.TS, Name: string(ev.Name), ExternalID: string(ev.ID),
-			Data: ev.Data, User: ev.User, Sessions: ev.Sessions, V: string(ev.V),
-		}}, err == nil
-	}
-	if err != nil {
+	// A page of events that share the memory of their packs would hold all of it.
+	if _, err := event.DecodeRecord(bytes.Clone(e.rec), &ev); err != nil {
 		db.log.Error("an event is left out of history", "error", err, "event", e.id.String())
+		return placed, false
 	}
-	return placed, false
+	return placedEvent{e.key, Event{
+		ID: ev.InternalID, ReceivedAt: ev.ReceivedAt, TS: ev.TS, Name: string(ev.Name), ExternalID: string(ev.ID),
+		Data: ev.Data, User: ev.User, Sessions: ev.Sessions, V: string(ev.V),
+	}}, true
 }
 
 // wants reports whether the query selects events of a name.
 func (q *EventQuery) wants(name []byte) bool {
-	if !q.Internal && internalName(string(name)) {
+	if !q.Internal && bytes.HasPrefix(name, []byte(event.InternalPrefix)) {
 		return false
 	}
-	return q.Names == nil || slices.Contains(q.Names, string(name))
+	return q.Names == nil || slices.ContainsFunc(q.Names, func(n string) bool { return n == string(name) })
 }
 
-// packClasses are the names of ingot_pack_names by which the query's packs are found.
-func (q *EventQuery) packClasses(names []int64) []int64 {
+// packClasses are the names of ingot_pack_names by which the query's packs are found, and
+// the parts in which its events are. names are those that it has.
+func (q *EventQuery) packClasses(names []int64) (classes []int64, set uint) {
 	switch {
 	case q.Names != nil:
-		return names
+		return names, partsOf(names)
 	case q.Internal:
-		return []int64{anyName, anyOwnName}
+		return []int64{anyName, anyOwnName}, allParts
 	}
-	return []int64{anyName}
+	return []int64{anyName}, allParts
 }
 
 // packedPage reads the packed events of a page. names are those that the query has.
 func (db *DB) packedPage(ctx context.Context, q *EventQuery, names []int64, w *eventWindow) ([]placedEvent, error) {
-	classes := q.packClasses(names)
+	classes, set := q.packClasses(names)
 	if len(classes) == 0 {
 		return nil, nil
 	}
@@ -71,7 +67,7 @@ func (db *DB) packedPage(ctx context.Context, q *EventQuery, names []int64, w *e
 			return nil, err
 		}
 		for i := range packs {
-			page = db.selectPacked(page, &packs[i], q, w)
+			page = db.selectPacked(page, db.unpackEvents(&packs[i], set), q, w)
 		}
 		slices.SortFunc(page, newest)
 		if len(packs) < n {
@@ -93,9 +89,14 @@ func (db *DB) listPacks(ctx context.Context, names []int64, w *eventWindow, end 
 	l.where = func(alias string) string {
 		return alias + ".no < " + a.add(end) + " AND " + alias + ".no >= " + a.add(w.after.no) + " AND " + alias + ".first <= " + a.add(w.before.no)
 	}
-	query := "SELECT p.no, p.first, p.data FROM ingot_packs p WHERE p.no IN (SELECT DISTINCT r.no" + db.from(&l, &a, names) +
-		" ORDER BY r.no DESC LIMIT " + a.add(n) + ") ORDER BY p.no DESC"
-	return db.packRows(ctx, query, a)
+	numbers := "SELECT r.no FROM ingot_pack_names r WHERE r.name = "
+	if len(names) == 1 {
+		numbers += a.add(names[0]) + " AND " + l.where("r")
+	} else {
+		numbers = "SELECT DISTINCT r.no" + db.from(&l, &a, names)
+	}
+	return db.packRows(ctx, "SELECT p.no, p.first, p.data FROM ingot_packs p WHERE p.no IN ("+numbers+" ORDER BY r.no DESC LIMIT "+a.add(n)+
+		") ORDER BY p.no DESC", a)
 }
 
 func (db *DB) packRows(ctx context.Context, query string, a args) ([]packRow, error) {
@@ -111,11 +112,13 @@ func (db *DB) packRows(ctx context.Context, query string, a args) ([]packRow, er
 
 // selectPacked appends the events of a pack that a query selects in a window, not more
 // than its page has.
-func (db *DB) selectPacked(page []placedEvent, p *packRow, q *EventQuery, w *eventWindow) []placedEvent {
-	events := db.unpackEvents(p.no, p.data)
+func (db *DB) selectPacked(page []placedEvent, events []packedEvent, q *EventQuery, w *eventWindow) []placedEvent {
 	end := sort.Search(len(events), func(i int) bool { return events[i].compare(&w.before) >= 0 })
 	for i, n := end-1, 0; i >= 0 && n < q.Limit && w.contains(&events[i].key); i-- {
-		if e, ok := db.packedEvent(&events[i], q); ok {
+		if !q.wants(event.RecordName(events[i].rec)) {
+			continue
+		}
+		if e, ok := db.decode(&events[i]); ok {
 			page = append(page, e)
 			n++
 		}
@@ -148,22 +151,21 @@ func (db *DB) packedByID(ctx context.Context, ids []ulid.ULID) ([]Event, error) 
 		wanted[id] = true
 	}
 	var out []Event
-	err = db.eachPack(ctx, numbers, func(_ *packRow, events []packedEvent) error {
+	err = db.eachPack(ctx, numbers, allParts, func(events []packedEvent) {
 		for i := range events {
 			if !wanted[events[i].id] {
 				continue
 			}
-			if e, ok := db.packedEvent(&events[i], nil); ok {
+			if e, ok := db.decode(&events[i]); ok {
 				out = append(out, e.Event)
 			}
 		}
-		return nil
 	})
 	return out, err
 }
 
-// eachPack reads packs by their numbers.
-func (db *DB) eachPack(ctx context.Context, numbers []int64, visit func(p *packRow, events []packedEvent) error) error {
+// eachPack reads a set of the parts of packs, which their numbers name.
+func (db *DB) eachPack(ctx context.Context, numbers []int64, set uint, visit func(events []packedEvent)) error {
 	for some := range slices.Chunk(numbers, packsAtOnce) {
 		var a args
 		list := db.numbers(&a, some)
@@ -172,9 +174,7 @@ func (db *DB) eachPack(ctx context.Context, numbers []int64, visit func(p *packR
 			return err
 		}
 		for i := range packs {
-			if err := visit(&packs[i], db.unpackEvents(packs[i].no, packs[i].data)); err != nil {
-				return err
-			}
+			visit(db.unpackEvents(&packs[i], set))
 		}
 	}
 	return nil
@@ -183,7 +183,7 @@ func (db *DB) eachPack(ctx context.Context, numbers []int64, visit func(p *packR
 // countPacked counts the packed events with numbers in [lo, hi) that a query selects, at
 // any time. names are those that the query has.
 func (db *DB) countPacked(ctx context.Context, q *EventQuery, names []int64, lo, hi int64) (int, error) {
-	classes := q.packClasses(names)
+	classes, set := q.packClasses(names)
 	if len(classes) == 0 {
 		return 0, nil
 	}
@@ -198,16 +198,15 @@ func (db *DB) countPacked(ctx context.Context, q *EventQuery, names []int64, lo,
 	if err != nil {
 		return 0, err
 	}
-	err = db.eachPack(ctx, numbers, func(_ *packRow, events []packedEvent) error {
+	err = db.eachPack(ctx, numbers, set, func(events []packedEvent) {
 		for i := range events {
 			if events[i].no < lo || events[i].no >= hi {
 				continue
 			}
-			if name, err := events[i].name(); err == nil && q.wants(name) {
+			if q.wants(event.RecordName(events[i].rec)) {
 				whole++
 			}
 		}
-		return nil
 	})
 	return whole, err
 }

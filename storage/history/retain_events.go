@@ -92,13 +92,12 @@ func (db *DB) eventKeys(ctx context.Context, from, until int64) ([]key, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = db.eachPack(ctx, packs, func(_ *packRow, events []packedEvent) error {
+	err = db.eachPack(ctx, packs, allParts, func(events []packedEvent) {
 		for i := range events {
 			if no := events[i].no; no >= lo && no < hi {
 				keys = append(keys, events[i].key)
 			}
 		}
-		return nil
 	})
 	slices.SortFunc(keys, func(a, b key) int { return a.compare(&b) })
 	return keys, err
@@ -175,11 +174,10 @@ func (r *retention) step(ctx context.Context, from int64) (s eventStep, err erro
 			s.keys = append(s.keys, keyOf(row.id))
 		}
 	}
-	err = r.db.eachPack(ctx, packs, func(_ *packRow, events []packedEvent) error {
+	err = r.db.eachPack(ctx, packs, allParts, func(events []packedEvent) {
 		for i := range events {
 			s.keys = append(s.keys, events[i].key)
 		}
-		return nil
 	})
 	s.keys = slices.DeleteFunc(s.keys, func(k key) bool { return k.compare(&r.eventsBefore) >= 0 })
 	return s, err

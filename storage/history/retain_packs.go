@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 
+	"ingot/engine/event"
+
 	"github.com/oklog/ulid/v2"
 )
 
@@ -83,13 +85,11 @@ func (s *store) thin(ctx context.Context, packs []packRow, leave map[ulid.ULID]b
 func (s *store) thinPack(ctx context.Context, p *packRow, leave map[ulid.ULID]bool) (gone []ulid.ULID, err error) {
 	type tally struct{ left, gone int64 }
 	names := map[string]*tally{}
-	var records []byte
-	own, left := false, int64(0)
-	for _, e := range s.db.unpackEvents(p.no, p.data) {
-		name, err := e.name()
-		if err != nil {
-			continue // nobody can read it
-		}
+	var stay []packedEvent
+	var size partSizes
+	own := false
+	for _, e := range s.db.unpackEvents(p, allParts) {
+		name := event.RecordName(e.rec)
 		n := names[string(name)]
 		if n == nil {
 			n = &tally{}
@@ -98,8 +98,8 @@ func (s *store) thinPack(ctx context.Context, p *packRow, leave map[ulid.ULID]bo
 		own = own || internalName(string(name))
 		if !leave[e.id] {
 			n.left++
-			left++
-			records = append(records, e.rec...)
+			stay = append(stay, e)
+			size[e.part] += len(e.rec)
 			continue
 		}
 		n.gone++
@@ -114,10 +114,17 @@ func (s *store) thinPack(ctx context.Context, p *packRow, leave map[ulid.ULID]bo
 		return nil, nil
 	}
 	p.data = nil
-	if left > 0 {
-		p.data = appendFrame(make([]byte, 0, frameRoom(len(records))), records)
+	if len(stay) > 0 {
+		p.data = size.pack(make([]byte, 0, size.room()), &s.db.fold.packer.data, func(dst []byte, part int) []byte {
+			for i := range stay {
+				if stay[i].part == part {
+					dst = append(dst, stay[i].rec...)
+				}
+			}
+			return dst
+		})
 	}
-	p.names = []packName{{anyName, left}}
+	p.names = []packName{{anyName, int64(len(stay))}}
 	if own {
 		p.names[0].name = anyOwnName
 	}

@@ -94,37 +94,47 @@ func TestRetain(t *testing.T) {
 	})
 }
 
-// TestRetainEventCount: the newest events stay, and so many.
+// TestRetainEventCount: the newest events stay, and so many, also if many have come in
+// a millisecond.
 func TestRetainEventCount(t *testing.T) {
 	t.Parallel()
-	opened(t, func(t *testing.T, db *DB) {
-		b := &Batch{}
-		var made []ulid.ULID
-		for i := range 3000 {
-			ev := event.Event{InternalID: ids.New(1_790_000_000_000 + int64(i)*7000), Name: []byte("e"), TS: 1, ReceivedAt: 1}
-			made = append(made, ev.InternalID)
-			b.Events = append(b.Events, ev.AppendRecord(nil))
+	for name, perMS := range map[string]float64{"rows": 1. / 7000, "packs": 40} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opened(t, func(t *testing.T, db *DB) { testRetainEventCount(t, db, perMS) })
+		})
+	}
+}
+
+func testRetainEventCount(t *testing.T, db *DB, perMS float64) {
+	b := &Batch{}
+	var made []ulid.ULID
+	for i := range 1500 {
+		ev := event.Event{InternalID: ids.New(1_790_000_000_000 + int64(float64(i)/perMS)), Name: []byte("e"), TS: 1, ReceivedAt: 1}
+		made = append(made, ev.InternalID)
+		b.Events = append(b.Events, ev.AppendRecord(nil))
+	}
+	// Events of one millisecond are in the order of their keys.
+	slices.SortFunc(made, func(a, b ulid.ULID) int { x, y := keyOf(a), keyOf(b); return x.compare(&y) })
+	if err := db.Store(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for _, keep := range []int{5000, 1499, 777, 10} {
+		want := Report{Events: max(0, len(made)-keep)}
+		would, err := db.Retain(t.Context(), Policy{EventCount: keep}, true)
+		if err != nil || would != want {
+			t.Errorf("would delete %+v, want %+v; %v", would, want, err)
 		}
-		if err := db.Store(t.Context(), b); err != nil {
-			t.Fatal(err)
+		did, err := db.Retain(t.Context(), Policy{EventCount: keep}, false)
+		if err != nil || did != want {
+			t.Errorf("deletes %+v, want %+v; %v", did, want, err)
 		}
-		for _, keep := range []int{5000, 2999, 1000, 10} {
-			want := Report{Events: max(0, len(made)-keep)}
-			would, err := db.Retain(t.Context(), Policy{EventCount: keep}, true)
-			if err != nil || would != want {
-				t.Errorf("would delete %+v, want %+v; %v", would, want, err)
-			}
-			did, err := db.Retain(t.Context(), Policy{EventCount: keep}, false)
-			if err != nil || did != want {
-				t.Errorf("deletes %+v, want %+v; %v", did, want, err)
-			}
-			made = made[want.Events:]
-			left, err := db.Events(t.Context(), &EventQuery{Limit: 10_000})
-			if err != nil || len(left) != len(made) || left[len(left)-1].ID != made[0] {
-				t.Fatalf("%d events are left of %d; %v", len(left), len(made), err)
-			}
+		made = made[want.Events:]
+		left, err := db.Events(t.Context(), &EventQuery{Limit: 10_000})
+		if err != nil || len(left) != len(made) || left[len(left)-1].ID != made[0] {
+			t.Fatalf("%d events are left of %d; %v", len(left), len(made), err)
 		}
-	})
+	}
 }
 
 // TestRetainShrinks: what is deleted leaves the file.

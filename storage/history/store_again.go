@@ -96,7 +96,7 @@ func (s *store) knownInPacks(ctx context.Context, f *fold, spans []span) error {
 		}
 		for i := range packs {
 			p := &packs[i]
-			events := s.db.unpackEvents(p.no, p.data)
+			events := s.db.unpackEvents(p, allParts)
 			for _, e := range within(span{p.first, p.no}) {
 				e.known = e.known || findPacked(events, e.id) != nil
 			}
