@@ -42,7 +42,11 @@ func (p *partition) enqueueAlone(q *fnQueue, own laneID, e readyEntry) bool {
 }
 
 func (p *partition) waitAlone(q *fnQueue, own laneID, e readyEntry) {
+	if q.alone == nil {
+		q.alone = map[laneID]readyEntry{}
+	}
 	q.alone[own] = e
+	q.most = max(q.most, len(q.alone))
 	p.alone++
 	p.guests++
 	q.rounds[1].push(place{own: own})
@@ -52,6 +56,9 @@ func (p *partition) waitAlone(q *fnQueue, own laneID, e readyEntry) {
 func (p *partition) leaveAlone(q *fnQueue, own laneID) {
 	delete(q.alone, own)
 	p.alone--
+	if len(q.alone) == 0 && q.most > keptPlaces {
+		q.alone, q.most = nil, 0 // a map never shrinks
+	}
 }
 
 // join takes the run that waits alone into its new lane, with its place.

@@ -59,7 +59,6 @@ func (p *partition) queue(fn ids.UUID) *fnQueue {
 		q = &fnQueue{id: fn, fn: def, limit: ownLimit(def), backlog: p.set.backlogs.of(fn)}
 		q.setMode(p.storedMode(fn))
 		q.zero = lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, known: true}
-		q.alone = map[laneID]readyEntry{}
 		p.queues[fn] = q
 		p.order = append(p.order, q)
 	}

@@ -151,12 +151,12 @@ func (w *keyWorld) cancel() {
 // runs than memory holds as guests, and checks every call.
 func TestOrderWithinKeys(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(150) {
+	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		w := &keyWorld{rng: rng, waiting: map[ulid.ULID]keyed{}, inFlight: map[ulid.ULID]keyed{}, limit: 1 + rng.IntN(4), ofKey: 1 + rng.IntN(3)}
 		w.hand = newHand(t, 2+rng.IntN(4), 0, w.config())
 		changes := rng.IntN(2) == 0
-		for range 120 {
+		for range 100 {
 			switch n := rng.IntN(20); {
 			case n < 10:
 				w.send()

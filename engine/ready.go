@@ -48,6 +48,9 @@ type place struct {
 	own  laneID
 }
 
+// keptPlaces is for how many keys a function keeps memory when none is queued any more.
+const keptPlaces = 4096
+
 // round is a queue of places, which reuses its memory.
 type round struct {
 	places []place
@@ -70,6 +73,9 @@ func (r *round) pop() place {
 	r.places[r.head] = place{}
 	if r.head++; r.head == len(r.places) {
 		r.places, r.head = r.places[:0], 0
+		if cap(r.places) > keptPlaces {
+			r.places = nil
+		}
 	}
 	return at
 }
@@ -100,8 +106,10 @@ type fnQueue struct {
 
 	zero  lane
 	lanes map[laneID]*lane // all others
-	// alone are the runs that wait without a lane, by what would be its id.
+	// alone are the runs that wait without a lane, by what would be its id; most is how many
+	// there have been.
 	alone map[laneID]readyEntry
+	most  int
 	// rounds are the lanes with work that may go on: those whose next run has started
 	// before, and the others. turns counts those taken.
 	rounds [2]round
