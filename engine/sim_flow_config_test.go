@@ -160,6 +160,8 @@ type flowFn struct {
 	script        string // see flowAnswer
 	configs       []*flowConfig
 	mode          engine.FunctionMode
+	// failed says that events were put aside, before the rules or after them.
+	failed bool
 }
 
 // at returns the version that holds in a generation of the catalog.

@@ -120,6 +120,9 @@ func (m *flowModel) event(a flowArrival) {
 		return
 	}
 	fate := fates[0]
+	if m.f.failed {
+		return // what the rules say of the events that come after is not known
+	}
 	if slices.Contains(a.draining, m.f) {
 		m.want(a, fate, engine.SkipDraining)
 		return

@@ -29,21 +29,22 @@ func (n *SimNode) RestartPartition(i int) error {
 	return nil
 }
 
-// Trip runs a round of a partition that panics at one of its writes, if it has so many,
-// and is then done anew; fault is called in between.
-func (n *SimNode) Trip(i, max, write int, fault func()) {
+// Trip runs a round of a partition that panics so many times at one of its writes, if it has
+// so many, and is done anew each time; fault is called in between.
+func (n *SimNode) Trip(i, max, write, times int, fault func()) {
 	p := n.e.workers[i].p
 	store := p.store
-	p.store, n.e.set.crash = &tripStore{store, write, fault}, false
+	p.store, n.e.set.crash = &tripStore{PartitionStore: store, write: write, times: times, fault: fault}, false
 	n.Round(i, max)
 	p.store, n.e.set.crash, p.faults = store, true, faults{}
 }
 
-// tripStore panics once, at a write.
+// tripStore panics at a write of a batch, the given number of times.
 type tripStore struct {
 	PartitionStore
-	left  int
-	fault func()
+	write, times int
+	left         int // writes of the current batch
+	fault        func()
 }
 
 type tripBatch struct {
@@ -51,14 +52,18 @@ type tripBatch struct {
 	s *tripStore
 }
 
-func (s *tripStore) NewBatch() Batch { return &tripBatch{s.PartitionStore.NewBatch(), s} }
+func (s *tripStore) NewBatch() Batch {
+	s.left = s.write
+	return &tripBatch{s.PartitionStore.NewBatch(), s}
+}
 
 func (s *tripStore) Commit(b Batch, done func(error)) {
 	s.PartitionStore.Commit(b.(*tripBatch).Batch, done)
 }
 
 func (b *tripBatch) Put(t Table, key, value []byte) {
-	if b.s.left--; b.s.left == 0 {
+	if b.s.left--; b.s.left == 0 && b.s.times > 0 {
+		b.s.times--
 		b.s.fault()
 		panic("a fault of the server")
 	}

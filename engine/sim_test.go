@@ -235,7 +235,7 @@ func (w *world) act() {
 func (w *world) trip() {
 	i := w.rng.IntN(w.node.Partitions())
 	w.store.Flush()
-	w.node.Trip(i, 1+w.rng.IntN(8), 1+w.rng.IntN(12), func() {
+	w.node.Trip(i, 1+w.rng.IntN(8), 1+w.rng.IntN(12), 1, func() {
 		calls := w.calls
 		w.calls = nil
 		for _, c := range calls {
