@@ -72,8 +72,9 @@ func (p *partition) join(l *lane) {
 	l.state, l.round = laneTurning, 1
 }
 
-// openLane makes the lane of a run that has waited alone and whose turn it is, and reports
-// whether it may be called. If not, it waits in the lane.
+// openLane makes the lane of a run that has waited alone and whose turn it is. It is nil if
+// the run may not be called: then it waits in the lane, or in the store if there are as many
+// lanes as may be.
 func (p *partition) openLane(k picked, r *run) *lane {
 	lim := r.limited()
 	lim.place(false)
