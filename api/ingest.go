@@ -78,6 +78,7 @@ func (in *ingest) release() {
 // ingest accepts events: `POST /e/{key}`. It answers 200 when they are durable.
 // As in the reference, the events of an array before an invalid one are accepted.
 func (s *Server) ingest(ctx *fasthttp.RequestCtx, p params) {
+	s.returnToFront(ctx)
 	if !s.keys.ok(p.get("key")) {
 		ctx.SetStatusCode(fasthttp.StatusUnauthorized)
 		ctx.SetContentType(contentTypeJSON)

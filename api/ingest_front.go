@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"ingot/api/front"
 	"ingot/engine"
 	"ingot/engine/event"
+	"ingot/internal/deadline"
 
 	"github.com/valyala/fasthttp"
 )
@@ -104,4 +106,23 @@ func (f *frontIngest) AppendRefusal(dst []byte, err error) []byte {
 	defer in.release()
 	status := f.server.refuse(in, err)
 	return f.server.appendResponse(dst, status, fasthttp.AppendHTTPDate(nil, time.Now()), in.reply, true)
+}
+
+// returnToFront gives the connection back to the front after the response, if it has sent so
+// many events that this is worth it. Others' requests and odd ones have brought it here.
+func (s *Server) returnToFront(ctx *fasthttp.RequestCtx) {
+	outer, ok := ctx.Conn().(*deadline.Conn)
+	if !ok {
+		return
+	}
+	c, ok := outer.Conn.(front.Conn)
+	if !ok || !c.Event() || s.draining.Load() {
+		return
+	}
+	ctx.Hijack(func(hijacked net.Conn) {
+		// What fasthttp has read of the next request; it comes without a wait.
+		_ = hijacked.SetReadDeadline(time.Unix(1, 0))
+		head, _ := io.ReadAll(hijacked)
+		c.Return(head)
+	})
 }

@@ -45,7 +45,7 @@ func (f *front) take(c *net.TCPConn, l *loop) {
 	}
 	fd, err := detach(c)
 	if err == nil {
-		if err = l.add(fd); err != nil {
+		if err = l.add(&conn{fd: fd}); err != nil {
 			_ = unix.Close(fd)
 		}
 	}

@@ -67,7 +67,7 @@ func TestClose(t *testing.T) {
 // TestCloseAtAnyTime closes fronts under load. It finds wake-ups that are lost.
 func TestCloseAtAnyTime(t *testing.T) {
 	t.Parallel()
-	for range 60 {
+	for range 40 {
 		w := newWorld(t, nil)
 		var clients sync.WaitGroup
 		for range 4 {

@@ -14,6 +14,8 @@ type conn struct {
 	slot  int32
 	gen   int32
 	state atomic.Int32
+	// passes is how often it has been passed on.
+	passes int
 	// need is the least length of in with which there is something to be done.
 	need int
 	// in is what has been read of the next request; nil for nothing.

@@ -137,6 +137,13 @@ func newWorldOn(t testing.TB, ln net.Listener, change func(*Options)) *world {
 	w.behind = &fasthttp.Server{
 		Handler: func(ctx *fasthttp.RequestCtx) {
 			fmt.Fprintf(ctx, "behind %s %s %s", ctx.Method(), ctx.Path(), ctx.Request.Body())
+			if c := ctx.Conn().(Conn); ctx.IsPost() && c.Event() {
+				ctx.Hijack(func(hijacked net.Conn) {
+					_ = hijacked.SetReadDeadline(time.Unix(1, 0))
+					head, _ := io.ReadAll(hijacked)
+					c.Return(head)
+				})
+			}
 		},
 		ReadTimeout: limit, CloseOnShutdown: true, Logger: quiet{},
 	}

@@ -12,13 +12,15 @@
 // the server behind ([Listen] returns a listener whose Accept yields what the front
 // leaves alone). A request that is in any way unusual (request.go says what is usual),
 // that takes long to arrive or that [Handler] declines is not answered here: the server
-// behind sees the same bytes, so that there is one place that knows all of HTTP.
+// behind sees the same bytes, so that there is one place that knows all of HTTP. It may
+// give the connection back ([Conn]).
 //
 // What does not live here: what a request means. That is the Handler's, in package api.
 package front
 
 import (
 	"log/slog"
+	"net"
 	"time"
 
 	"ingot/engine"
@@ -53,6 +55,17 @@ type Handler interface {
 	Take(b *Batch, r *Request) bool
 	// AppendRefusal appends the response to a request whose records could not be logged.
 	AppendRefusal(dst []byte, err error) []byte
+}
+
+// Conn is a connection that the front has left to the server behind.
+type Conn interface {
+	net.Conn
+	// Event counts a request of the kind that the front serves. It reports whether there
+	// were so many that it is worth to Return the connection.
+	Event() bool
+	// Return gives the connection back to the front, with what has been read of its next
+	// request. All that is left to the caller is Close.
+	Return(head []byte)
 }
 
 // Options configure a front.

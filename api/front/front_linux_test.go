@@ -111,6 +111,64 @@ func TestPassedOn(t *testing.T) {
 	}
 }
 
+// TestReturned has a connection come back after some events, later each time.
+func TestReturned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := w.dial()
+	for behind := returnAfter; behind <= 4*returnAfter; behind *= 2 {
+		c.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+		c.expect("behind GET /x ")
+		for range behind {
+			c.send(post("k", "a"))
+			c.expect("behind POST /e/k a")
+		}
+		c.send(post("k", "b"))
+		c.expect("b")
+	}
+	if n := w.count.Load(); n != 1 {
+		t.Errorf("%d connections are counted", n)
+	}
+	// With requests on the way that the server behind has read.
+	c = w.dial()
+	requests, bodies := numbered(returnAfter+10, "x")
+	requests = "GET / HTTP/1.1\r\nHost: h\r\n\r\n" + requests
+	half := len(requests) - 10
+	c.send(requests[:half])
+	c.expect("behind GET / ")
+	for i, body := range bodies {
+		want := body
+		if i < returnAfter {
+			want = "behind POST /e/k " + body
+		}
+		if i == len(bodies)-1 {
+			c.send(requests[half:])
+		}
+		c.expect(want)
+	}
+}
+
+// TestReturnedTooLate gives connections back while the front closes.
+func TestReturnedTooLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := w.dial()
+	c.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	c.expect("behind GET / ")
+	theirs := &passed{front: w.front, Conn: c.TCPConn}
+	w.count.Add(1) // of theirs
+	w.draining.Store(true)
+	theirs.Return(nil)
+	if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+	_ = theirs.Close()
+	theirs.Return(nil)
+	if n := w.count.Load(); n > 1 {
+		t.Errorf("%d connections are counted", n)
+	}
+}
+
 func TestDeclinedOrPanicked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

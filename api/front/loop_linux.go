@@ -99,9 +99,9 @@ func (l *loop) release() {
 	}
 }
 
-// add watches a new connection; net.ErrClosed says that there may be no more.
-func (l *loop) add(fd int) error {
-	c := &conn{fd: fd, since: time.Now()}
+// add watches a connection; net.ErrClosed says that there may be no more.
+func (l *loop) add(c *conn) error {
+	c.since = time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.front.draining.Load() {
@@ -116,11 +116,14 @@ func (l *loop) add(fd int) error {
 	l.gen++
 	c.gen = l.gen
 	e := unix.EpollEvent{Events: watched, Fd: c.slot, Pad: c.gen}
-	if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+	if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, c.fd, &e); err != nil {
 		l.free = append(l.free, c.slot)
 		return fmt.Errorf("epoll: %w", err)
 	}
 	l.slots[c.slot] = c
+	if len(c.in) > 0 {
+		l.revisitSoon(c)
+	}
 	return nil
 }
 
@@ -153,6 +156,11 @@ func (l *loop) pass(c *conn, head []byte) {
 func (l *loop) push(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.revisitSoon(c)
+}
+
+// revisitSoon is push for those who have the lock.
+func (l *loop) revisitSoon(c *conn) {
 	l.again = append(l.again, c)
 	if len(l.again) == 1 {
 		l.signal()

@@ -7,18 +7,32 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// passed is a connection of the server behind.
+const (
+	// returnAfter is after how many events a connection may come back. It costs about as much
+	// as one of them to pass a connection on and back.
+	returnAfter = 16
+	// maxPasses bounds how often that is doubled, for connections that are passed on again
+	// and again.
+	maxPasses = 10
+)
+
+// passed is a Conn.
 type passed struct {
 	net.Conn
 	front *front
+	// passes is how often it has been passed on before, events how many it has had since.
+	passes, events int
 	// rest is of a response of the front that the client was too slow to read. It is sent
 	// before anything is read; if it was the last one, the connection ends then.
 	rest []byte
 	last bool
 	// head has been read by the front, and comes before what is still to be read.
-	head   []byte
+	head []byte
+	// closed says that it is closed or the front's again.
 	closed atomic.Bool
 }
 
@@ -30,7 +44,7 @@ func (f *front) pass(c *conn, head []byte) {
 		f.warn("a connection could not be passed on", err)
 		return
 	}
-	f.offer(&passed{Conn: own, front: f, rest: c.rest, last: c.last, head: append([]byte(nil), head...)})
+	f.offer(&passed{Conn: own, front: f, passes: c.passes, rest: c.rest, last: c.last, head: append([]byte(nil), head...)})
 }
 
 // netConn makes a connection of the runtime's poller of fd, which it closes in any case.
@@ -73,8 +87,34 @@ func (c *passed) finish() error {
 
 // Close implements net.Conn.
 func (c *passed) Close() error {
-	if !c.closed.Swap(true) {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.front.count.Add(-1)
+	return c.Conn.Close()
+}
+
+// Event implements Conn.
+func (c *passed) Event() bool {
+	c.events++
+	return c.events >= returnAfter<<min(c.passes, maxPasses)
+}
+
+// Return implements Conn.
+func (c *passed) Return(head []byte) {
+	fd, err := detach(c.Conn.(*net.TCPConn))
+	if err != nil {
+		c.front.warn("a connection could not be given back", err)
+		return
+	}
+	if c.closed.Swap(true) {
+		_ = unix.Close(fd)
+		return
+	}
+	_ = c.Conn.Close()
+	l := c.front.loops[fd%len(c.front.loops)]
+	if err := l.add(&conn{fd: fd, passes: c.passes + 1, in: append([]byte(nil), head...)}); err != nil {
+		_ = unix.Close(fd)
 		c.front.count.Add(-1)
 	}
-	return c.Conn.Close()
 }
