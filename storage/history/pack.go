@@ -66,7 +66,7 @@ func packsEnd(no int64) int64 {
 // packRow is a pack: a row of ingot_packs with its names.
 type packRow struct {
 	no, first int64
-	data      []byte // a frame of records
+	data      []byte // its parts
 	names     []packName
 }
 

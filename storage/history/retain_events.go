@@ -131,7 +131,7 @@ func (db *DB) packNumbers(ctx context.Context, of span, end int64, limit int) (n
 }
 
 // packsPerStep is how many packs one transaction of retention looks at.
-const packsPerStep = 4
+const packsPerStep = 2
 
 // eventStep is what is looked at together: some rows, and all packs up to the last of them.
 type eventStep struct {
