@@ -162,7 +162,7 @@ func equalRequests(t *testing.T) (all []string) {
 	for _, body := range []string{
 		`{"name":"a"}`, `[{"name":"a"},{"name":"b","data":{"x":[1,2,{"y":null}]},"ts":1790000000000,"id":"mine","v":"1"}]`, ` {"name" : "a" } `,
 		``, ` `, `[]`, `{}`, `{`, `[`, `[{"name":"a"}`, `[{"name":"a"},`, `[{"name":"a"},{"name":""}]`, `[{"name":"a"},5]`, `[{"name":"a"},{"name":"refused"}]`,
-		`{"name":"refused"}`, `{"name":"function-refused"}`, `{"name":5}`, `{"name":"a"}x`, `{"name":"a"}{"name":"b"}`, `null`, `5`, `"a"`, "\x00", `{"name":"a","data":5}`,
+		`{"name":"refused"}`, `{"name":"function-refused"}`, `{"name":"panics"}`, `[{"name":"a"},{"name":"panics"}]`, `{"name":5}`, `{"name":"a"}x`, `{"name":"a"}{"name":"b"}`, `null`, `5`, `"a"`, "\x00", `{"name":"a","data":5}`,
 		`{"name":"a","ts":"x"}`, `{"name":"a","ts":-1}`, `{"name":"inngest/internal"}`, `{"name":"a\u0000b"}`, "{\"name\":\"\xff\"}", `{"name":"` + strings.Repeat("n", 5000) + `"}`,
 		`{"name":"a","data":{"s":"` + strings.Repeat("d", 900) + `"}}`, `{"name":"a","data":{"s":"` + strings.Repeat("d", 70<<10) + `"}}`, `a=1&b=2`,
 	} {
@@ -219,6 +219,8 @@ func refuseSome(e *event.Event) error {
 		return &engine.BacklogError{Limit: 5}
 	case "function-refused":
 		return &engine.BacklogError{Function: "f", Limit: 5}
+	case "panics":
+		panic("a bug")
 	}
 	return nil
 }

@@ -74,6 +74,19 @@ func serveTCP(t testing.TB, s *Server, front bool) net.Addr {
 	return port.Addr()
 }
 
+// TestFrontIsThere is for the tests here, which would find nothing without it.
+func TestFrontIsThere(t *testing.T) {
+	t.Parallel()
+	s, _ := newIngestServer(Options{})
+	addr := serveTCP(t, s, true)
+	newRawClient(t, addr, rawRequest(ingestLine, `{"name":"a"}`))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ln, ok := s.listeners[0].(*closeOnce).Listener.(*net.TCPListener); ok {
+		t.Errorf("fasthttp accepts from %s itself", ln.Addr())
+	}
+}
+
 // TestFrontDoesNotAllocate sends requests through the loop, the handler and a log that
 // answers at once. It does not run in parallel: all of the process's allocations count.
 func TestFrontDoesNotAllocate(t *testing.T) {

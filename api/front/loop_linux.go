@@ -90,7 +90,11 @@ func (l *loop) watch() (err error) {
 	return unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, l.waker, &wake)
 }
 
+// release closes the loop's descriptors.
 func (l *loop) release() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
 	_ = unix.Close(l.waker)
 	if l.file != nil {
 		_ = l.file.Close()
@@ -104,7 +108,7 @@ func (l *loop) add(c *conn) error {
 	c.since = time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.front.draining.Load() {
+	if l.ended || l.front.draining.Load() {
 		return net.ErrClosed
 	}
 	if n := len(l.free); n > 0 {

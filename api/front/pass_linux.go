@@ -27,7 +27,7 @@ type passed struct {
 	// passes is how often it has been passed on before, events how many it has had since.
 	passes, events int
 	// rest is of a response of the front that the client was too slow to read. It is sent
-	// before anything is read; if it was the last one, the connection ends then.
+	// before anything else happens; if it was the last one, the connection ends then.
 	rest []byte
 	last bool
 	// head has been read by the front, and comes before what is still to be read.
@@ -56,10 +56,8 @@ func netConn(fd int) (net.Conn, error) {
 
 // Read implements net.Conn.
 func (c *passed) Read(b []byte) (int, error) {
-	if len(c.rest) > 0 {
-		if err := c.finish(); err != nil {
-			return 0, fmt.Errorf("front: the rest of a response: %w", err)
-		}
+	if err := c.finish(); err != nil {
+		return 0, err
 	}
 	if c.last {
 		return 0, io.EOF
@@ -73,16 +71,30 @@ func (c *passed) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// finish sends the rest of the front's response.
+// Write implements net.Conn.
+func (c *passed) Write(b []byte) (int, error) {
+	if err := c.finish(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+// finish sends the rest of the front's response, if there is one.
 func (c *passed) finish() error {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.front.opts.WriteTimeout)); err != nil {
-		return err
+	if len(c.rest) == 0 {
+		return nil
 	}
-	if _, err := c.Conn.Write(c.rest); err != nil {
-		return err
+	err := c.Conn.SetWriteDeadline(time.Now().Add(c.front.opts.WriteTimeout))
+	if err == nil {
+		_, err = c.Conn.Write(c.rest)
 	}
-	c.rest = nil
-	return c.Conn.SetWriteDeadline(time.Time{})
+	if err == nil {
+		c.rest, err = nil, c.Conn.SetWriteDeadline(time.Time{})
+	}
+	if err != nil {
+		return fmt.Errorf("front: the rest of a response: %w", err)
+	}
+	return nil
 }
 
 // Close implements net.Conn.

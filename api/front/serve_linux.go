@@ -81,8 +81,7 @@ func (l *loop) drain() (done bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = len(l.slots) == len(l.free)
-	return l.ended
+	return len(l.slots) == len(l.free)
 }
 
 // look reads c. What its request comes to goes to the log with the turn, or now if the
