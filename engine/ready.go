@@ -200,6 +200,7 @@ func (q *fnQueue) laneAt(at place) *lane {
 // mayGo reports whether a run of the lane may be called. If not, the lane is put
 // where it waits.
 func (p *partition) mayGo(l *lane) bool {
+	p.know(l) // those that it came with from the store may all have been damaged
 	if _, _, ok := l.first(); !ok {
 		if l.spilled {
 			l.state = laneDry
