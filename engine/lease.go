@@ -149,13 +149,24 @@ func (p *partition) lease(m *leaseMessage) {
 	case leaseReport:
 		p.reported(m)
 	case leaseAsk:
-		p.pool(m.gate.id).waiting = append(p.pool(m.gate.id).waiting, *m)
+		p.asked(m)
 		p.lend(m.gate.id)
 	case leaseReturn:
 		p.returned(m)
 	case leaseGrant, leaseRecall:
 		p.borrowed(m)
 	}
+}
+
+// asked notes who wants leases. A gate asks again if its number has changed meanwhile.
+func (p *partition) asked(m *leaseMessage) {
+	q := p.pool(m.gate.id)
+	same := func(a leaseMessage) bool { return a.from == m.from && a.gate == m.gate }
+	if i := slices.IndexFunc(q.waiting, same); i >= 0 {
+		q.waiting[i] = *m
+		return
+	}
+	q.waiting = append(q.waiting, *m)
 }
 
 func (p *partition) pool(id flowID) *pool {
@@ -327,9 +338,12 @@ func (p *partition) reported(m *leaseMessage) {
 
 // ask asks the key's owner for as many leases as the waiting lanes could use.
 func (p *partition) ask(g *gate) {
-	if g.lease.asked || len(g.waiting) == 0 {
-		return
+	if !g.lease.asked && len(g.waiting) > 0 {
+		p.askFor(g)
 	}
+}
+
+func (p *partition) askFor(g *gate) {
 	want := 0
 	for i := 0; i < len(g.waiting) && want < maxAsk; i++ {
 		want += len(g.waiting[i].heap) + len(g.waiting[i].guests)
@@ -410,7 +424,11 @@ func (p *partition) limitGate(g *gate, n int) {
 		l.others = true
 		p.contend(g)
 	}
+	changed := g.max != n
 	g.max = n
+	if changed && g.lease != nil && g.lease.asked {
+		p.askFor(g)
+	}
 }
 
 func (p *partition) giveLeases(g *gate, n int) {

@@ -31,3 +31,27 @@ func TestSharedLimit(t *testing.T) {
 	}
 	d.wantClean()
 }
+
+// TestSharedLimitIsRaised: a function that waits for a shared limit has what its new number
+// allows, although the others leave nothing of the former one.
+func TestSharedLimitIsRaised(t *testing.T) {
+	t.Parallel()
+	with := func(slug string, limit int) string {
+		return fmt.Sprintf(`%s "triggers":[{"event":%q}],"concurrency":{"step":[{"limit":%d,"key":"event.data.k","scope":"env"}]}`, slug, slug, limit)
+	}
+	d := newDesk(t, func(*engine.Call) engine.Result { return engine.Result{Status: -1} }, with("a", 2), with("b", 1))
+	for range 3 {
+		d.send("a", `{"k":"x"}`)
+	}
+	d.wantCalls("a", 2)
+	for range 3 {
+		d.send("b", `{"k":"x"}`)
+	}
+	d.wantCalls("b", 0)
+	d.configure(with("b", 4))
+	d.wantCalls("b", 2)
+	d.wantCalls("a", 2)
+	d.configure(with("a", 5), with("b", 1))
+	d.wantCalls("a", 3)
+	d.wantCalls("b", 2)
+}

@@ -79,13 +79,13 @@ func (w *flowWorld) mayCall(r *flowRun) bool {
 			return false
 		}
 		name := l.name(r.fn, l.key.value(r.events[0]))
-		n := w.kept(l, name)
+		n, limit := w.kept(l, name)
 		for _, call := range w.calls {
 			if l.name(call.run.fn, l.key.value(call.run.events[0])) == name {
 				n++
 			}
 		}
-		if n >= l.limit {
+		if n >= min(l.limit, limit) {
 			return false
 		}
 	}
@@ -93,24 +93,29 @@ func (w *flowWorld) mayCall(r *flowRun) bool {
 }
 
 // kept is how much of a shared limit may be kept for runs that wait for another
-// shared limit.
-func (w *flowWorld) kept(l *stepLimit, name string) (n int) {
+// shared limit. Nobody may make calls by which theirs would exceed their functions'
+// numbers, of which limit is the least.
+func (w *flowWorld) kept(l *stepLimit, name string) (n, limit int) {
+	limit = l.limit
 	if l.scope == "fn" {
-		return 0
+		return 0, limit
 	}
 	for _, r := range w.ledger.running() {
-		shared, counts := 0, false
+		shared, counts, most := 0, false, limit
 		for _, m := range r.fn.current().steps {
 			if m.scope != "fn" && m.limit > 0 && r.created.limitLike(&m) != nil {
 				shared++
-				counts = counts || m.name(r.fn, m.key.value(r.events[0])) == name
+				if m.name(r.fn, m.key.value(r.events[0])) == name {
+					counts, most = true, min(most, m.limit)
+				}
 			}
 		}
 		if shared > 1 && counts {
 			n++
+			limit = most
 		}
 	}
-	return n
+	return n, limit
 }
 
 // mayStart reports whether no limit on starts holds the run back for sure.
