@@ -27,7 +27,7 @@ func TestClose(t *testing.T) {
 	part.send("POST /e/k HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\npa")
 	behind.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	behind.expect("behind GET / ")
-	until(t, "all are in their state", func() bool { return w.inLoops() == 6 && !w.loops[0].anyUnread() })
+	until(t, "all are in their state", func() bool { return w.inLoops() == 6 && !w.anyUnread() })
 
 	stopped := make(chan error, 1)
 	_ = w.Close()

@@ -29,7 +29,7 @@ func TestHalfClosed(t *testing.T) {
 		if when == "before" {
 			_ = c.CloseWrite()
 			until(t, "the loop sees the end", func() bool {
-				return slices.ContainsFunc(w.loops[0].open(), func(c *conn) bool { return c.state.Load() == touched }) // or it came with the request
+				return slices.ContainsFunc(w.conns(), func(c *conn) bool { return c.state.Load() == touched }) // or it came with the request
 			})
 		}
 		s.done.Logged(nil)
@@ -137,7 +137,7 @@ func TestTimeouts(t *testing.T) {
 	busy.send(post("k", "busy"))
 	s := <-w.log.held
 	begun.send("POST /e/k HTTP/1.1\r\n")
-	until(t, "all are there", func() bool { return w.inLoops() == 3 && !w.loops[0].anyUnread() })
+	until(t, "all are there", func() bool { return w.inLoops() == 3 && !w.anyUnread() })
 	w.sweepLoops()
 	fresh.end()
 	until(t, "the others stay", func() bool { return w.inLoops() == 2 })
@@ -184,7 +184,7 @@ func TestMemory(t *testing.T) {
 	for range 2 * spareBuffers {
 		c := w.dial()
 		c.send(post("k", "first")[:30])
-		until(t, "it comes in pieces", func() bool { return !w.loops[0].anyUnread() })
+		until(t, "it comes in pieces", func() bool { return !w.anyUnread() })
 		c.send(post("k", "first")[30:])
 		c.expect("first")
 	}
@@ -195,3 +195,55 @@ func TestMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestGone has clients that reset the connection before the response.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.hold()
+	c := w.dial()
+	c.send(post("k", "a"))
+	s := <-w.log.held
+	_ = c.SetLinger(0) // closes with a reset
+	_ = c.Close()
+	until(t, "the loop sees it", func() bool { return w.conns()[0].state.Load() == touched })
+	s.done.Logged(nil)
+	until(t, "the connection is dropped", func() bool { return w.count.Load() == 0 })
+}
+
+// TestSlowReaderAtTheEnd has responses that are the last ones and that a client is slow to
+// read, or never reads.
+func TestSlowReaderAtTheEnd(t *testing.T) {
+	t.Parallel()
+	ln, err := smallBuffers.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorldOn(t, ln, nil)
+	w.hold()
+	body := strings.Repeat("x", 63<<10)
+	slow, leaves := w.dialBy(smallWindow), w.dialBy(smallWindow)
+	for _, c := range []*client{slow, leaves} {
+		c.send(post("k", body) + post("k", "never"))
+	}
+	held := []submit{<-w.log.held}
+	for held[0].count+len(held) < 3 { // one batch, or two
+		held = append(held, <-w.log.held)
+	}
+	_ = w.Close()
+	for _, s := range held {
+		s.done.Logged(nil)
+	}
+	until(t, "both are passed on", func() bool { return w.inLoops() == 0 })
+	_ = leaves.Close()
+	if _, got, last := slow.receive(); got != body || !last {
+		t.Errorf("%d bytes, last %v", len(got), last)
+	}
+	slow.end()
+}
+
+// smallWindow lets a connection receive little that is not read.
+var smallWindow = net.Dialer{Control: func(_, _ string, raw syscall.RawConn) (err error) {
+	failed := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10) })
+	return errors.Join(failed, err)
+}}

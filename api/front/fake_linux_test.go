@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -191,7 +192,12 @@ type client struct {
 
 func (w *world) dial() *client {
 	w.t.Helper()
-	c, err := net.Dial("tcp", w.Addr().String())
+	return w.dialBy(net.Dialer{})
+}
+
+func (w *world) dialBy(d net.Dialer) *client {
+	w.t.Helper()
+	c, err := d.Dial("tcp", w.Addr().String())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -246,22 +252,23 @@ func until(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// inLoops is how many connections the loops have.
-func (f *front) inLoops() (n int) {
+// conns are the connections of the loops.
+func (f *front) conns() (all []*conn) {
 	for _, l := range f.loops {
-		n += len(l.open())
+		all = append(all, l.open()...)
 	}
-	return n
+	return all
 }
 
-// anyUnread reports whether a connection of the loop has bytes that have not been read.
-func (l *loop) anyUnread() bool {
-	for _, c := range l.open() {
-		if n, err := unix.IoctlGetInt(c.fd, unix.TIOCINQ); err == nil && n > 0 {
-			return true
-		}
-	}
-	return false
+// inLoops is how many connections the loops have.
+func (f *front) inLoops() int { return len(f.conns()) }
+
+// anyUnread reports whether a connection of the loops has bytes that have not been read.
+func (f *front) anyUnread() bool {
+	return slices.ContainsFunc(f.conns(), func(c *conn) bool {
+		n, err := unix.IoctlGetInt(c.fd, unix.TIOCINQ)
+		return err == nil && n > 0
+	})
 }
 
 func numbered(n int, body string) (requests string, bodies []string) {

@@ -1,8 +1,10 @@
 package front
 
 import (
+	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +30,27 @@ func nextFile(t *testing.T) int {
 	}
 	_ = unix.Close(fd)
 	return fd
+}
+
+// leave lets the process open only n more files, until restore.
+func leave(t *testing.T, n int) (restore func()) {
+	t.Helper()
+	var limits unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limits); err != nil {
+		t.Fatal(err)
+	}
+	few := limits
+	few.Cur = uint64(nextFile(t) + n)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	restore = sync.OnceFunc(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limits); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(restore)
+	return restore
 }
 
 func TestNoDescriptorLeaks(t *testing.T) {
@@ -88,19 +111,10 @@ func TestNoDescriptorsLeft(t *testing.T) {
 		clients = append(clients, fd)
 		files++
 	}
-	var limits unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limits); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limits) //nolint:errcheck // it was so before
 	// With one that is free, a connection is accepted, but has none to be detached to.
 	for _, free := range []int{0, 1} {
 		until(t, "what was detached is closed", func() bool { return openFiles(t) == files })
-		few := limits
-		few.Cur = uint64(nextFile(t) + free)
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
-			t.Fatal(err)
-		}
+		restore := leave(t, free)
 		if err := unix.Connect(clients[free], addr); err != nil {
 			t.Fatal(err)
 		}
@@ -111,13 +125,50 @@ func TestNoDescriptorsLeft(t *testing.T) {
 		w.warned.Store(0)
 		old.send(post("k", "c"))
 		old.expect("c")
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limits); err != nil {
-			t.Fatal(err)
-		}
+		restore()
 		var b [200]byte
 		if n, err := unix.Read(clients[free], b[:]); err != nil || n == 0 {
 			t.Errorf("with %d free descriptors: %d bytes, error %v", free, n, err)
 		}
 		files++
+	}
+}
+
+// TestNoDescriptorsToPassOn ends a connection that cannot be passed on.
+func TestNoDescriptorsToPassOn(t *testing.T) {
+	w := newWorld(t, nil)
+	files := openFiles(t)
+	c := w.dial()
+	c.send(post("k", "a"))
+	c.expect("a")
+	until(t, "what was detached is closed", func() bool { return openFiles(t) == files+2 })
+	restore := leave(t, 0)
+	c.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	c.end()
+	restore()
+	until(t, "it is forgotten", func() bool { return w.count.Load() == 0 && openFiles(t) == files+1 })
+	if w.warned.Load() == 0 {
+		t.Error("no warning")
+	}
+}
+
+// TestNoDescriptorsForTheFront has the server behind do without.
+func TestNoDescriptorsForTheFront(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	files := openFiles(t)
+	for free := range 2 {
+		restore := leave(t, free)
+		got := Listen(ln, Options{NewHandler: func() Handler { return fakeHandler{} }, Logger: slog.New(slog.DiscardHandler)})
+		restore()
+		if got != ln {
+			t.Errorf("with %d free descriptors there is a front", free)
+		}
+		if n := openFiles(t); n != files {
+			t.Errorf("with %d free descriptors: %d are open, before %d", free, n, files)
+		}
 	}
 }

@@ -211,18 +211,10 @@ func TestRefused(t *testing.T) {
 // TestRefusedBatch has requests in one batch that need the log, and some that do not.
 func TestRefusedBatch(t *testing.T) {
 	t.Parallel()
-	l := &loop{front: &front{opts: Options{Log: &fakeLog{refuse: errors.New("full")}, MaxBody: MaxRequest}}, handler: fakeHandler{}, buf: make([]byte, MaxRequest)}
-	l.turn = &turn{loop: l}
+	l := stillLoop(&fakeLog{refuse: errors.New("full")})
 	var ours []int
 	for i := range 6 {
-		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) })
-		ours = append(ours, fds[1])
-		_, _ = unix.Write(fds[1], []byte(post("k", []string{"plain", "event"}[i%2])))
-		l.read(&conn{fd: fds[0], unread: true})
+		ours = append(ours, l.lookAt(t, post("k", []string{"plain", "event"}[i%2])))
 	}
 	l.submit()
 	for i, fd := range ours {
@@ -231,5 +223,49 @@ func TestRefusedBatch(t *testing.T) {
 		if want := []string{"plain", "full"}[i%2]; err != nil || !strings.HasSuffix(string(b[:n]), want) {
 			t.Errorf("%q, error %v; want %s", b[:max(n, 0)], err, want)
 		}
+	}
+}
+
+// stillLoop is a loop that does not run.
+func stillLoop(log *fakeLog) *loop {
+	l := &loop{front: &front{opts: Options{Log: log, MaxBody: MaxRequest}}, handler: fakeHandler{}, buf: make([]byte, MaxRequest)}
+	l.turn = &turn{loop: l}
+	return l
+}
+
+// lookAt has the loop look at a new connection with bytes in it, and returns its other end.
+func (l *loop) lookAt(t *testing.T, sent string) int {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) })
+	if _, err := unix.Write(fds[1], []byte(sent)); err != nil {
+		t.Fatal(err)
+	}
+	l.look(&conn{fd: fds[0], unread: true})
+	return fds[1]
+}
+
+// TestLargeTurn goes to the log in parts, and its memory is not kept.
+func TestLargeTurn(t *testing.T) {
+	t.Parallel()
+	log := &fakeLog{}
+	l := stillLoop(log)
+	request := post("k", strings.Repeat("x", 60<<10))
+	for range 5 {
+		l.lookAt(t, request)
+	}
+	if n := len(log.logged()); n < turnBytes || n > turnBytes+MaxRequest {
+		t.Errorf("%d bytes are in the log", n)
+	}
+	log.teller.Wait()
+	if len(l.idle) != 1 || cap(l.idle[0].Records) > keptTurn {
+		t.Errorf("%d turns are kept", len(l.idle))
+	}
+	l.keep(&turn{Batch: Batch{Records: make([]byte, keptTurn+1)}})
+	if len(l.idle) != 1 {
+		t.Error("a large turn is kept")
 	}
 }

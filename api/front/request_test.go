@@ -81,6 +81,7 @@ var unusual = []string{
 	post("k", "{}", "Expect: 100-continue"), post("k", "{}", "Upgrade: h2c"), post("k", "{}", "Trailer: X"), post("k", "{}", "Origin: http://o"), post("k", "{}", "Content-Encoding: gzip"),
 	post("k", "{}", "X-Inngest-Event-Id-Seed:", "X-Inngest-Event-Id-Seed: 1,2"),
 	post("k", strings.Repeat("x", maxBody+1)), post("k", "{}", "X: "+strings.Repeat("x", maxHead)),
+	"POST /e/" + strings.Repeat("k", maxHead), "POST /e/k HTTP/1.1\r\nX: " + strings.Repeat("x", maxHead),
 }
 
 func TestParse(t *testing.T) {
