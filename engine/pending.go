@@ -111,6 +111,7 @@ func (p *partition) collect(fn *function.Function, ev *routedEvent) {
 		c = &pending{due: p.now + b.Timeout.Milliseconds()}
 		p.hold(f, c)
 	}
+	c.due = min(c.due, p.now+b.Timeout.Milliseconds()) // if the clock was set back
 	c.add(fn, ev)
 	c.events = append(c.events, ev.json)
 	c.ids = append(c.ids, ev.InternalID)
@@ -136,6 +137,7 @@ func (p *partition) debounce(fn *function.Function, ev *routedEvent) {
 		p.hold(f, c)
 	case ev.TS < c.ts:
 		c.correlate(fn, ev)
+		c.due = min(c.due, p.now+d.Period.Milliseconds()) // if the clock was set back
 		p.change(f)
 		p.skip(fn, ev.InternalID, SkipDebounce)
 		return

@@ -252,7 +252,7 @@ func (m *flowModel) checkDebounce(key string, group []flowMember) {
 // checkTime checks when collected events started their run: not early, and on time
 // once time passes from one thing to the next.
 func (m *flowModel) checkTime(key string, fate flowFate, due int64) {
-	if at := fate.rec.At; at < due || (at > due && at > m.w.settled+m.w.back) {
+	if at := fate.rec.At; at < due-m.w.back || (at > due && at > m.w.settled+m.w.back) {
 		m.w.errorf("%s, %s: %v started at +%d ms, want +%d ms", m.f.slug, key, fate.run, at-flowStart, due-flowStart)
 	}
 }
