@@ -157,7 +157,7 @@ func (p *partition) mayCall(planned int) bool {
 
 // Bounds of the runs that are picked, and read from the store, at once.
 const (
-	maxPicked      = 64
+	maxPicked      = 256
 	maxPickedBytes = 8 << 20
 )
 
