@@ -30,7 +30,7 @@ type counter map[countKey]int64
 
 // add counts n more rows at ms.
 func (c counter) add(kind, ms, key, n int64) {
-	c[countKey{kind, max(ms, 0) / hourMS, key}] += n
+	c[countKey{kind, min(max(ms, 0), numberMS) / hourMS, key}] += n
 }
 
 // levels returns the changes of all levels.

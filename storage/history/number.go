@@ -16,7 +16,9 @@ import (
 // begins with its id's.
 const (
 	numberBits = 21
-	numberMS   = 1<<42 - 1
+	// numberMS is the last millisecond that numbers tell from others. Behind its numbers there
+	// is room for spans.
+	numberMS = 1<<42 - 2
 	// numberSpan bounds how far behind its id's number a row can be: so many ids with
 	// equal upper bits would have to come in one millisecond.
 	numberSpan = 1 << 16

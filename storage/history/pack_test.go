@@ -192,6 +192,44 @@ func TestPackOverlap(t *testing.T) {
 	})
 }
 
+// TestLastNumbers: senders may choose ids of the end of time. They are events like others,
+// also when they come again.
+func TestLastNumbers(t *testing.T) {
+	t.Parallel()
+	opened(t, func(t *testing.T, db *DB) {
+		events := someEvents(3, someMS, 1, "a")
+		for i := range events {
+			events[i].InternalID, events[i].Seeded = maxID, true
+			events[i].InternalID[15] -= byte(i)
+		}
+		for range 2 {
+			for i := range events {
+				if err := db.Store(t.Context(), batchOf(events[i])); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for i := range events {
+			if _, err := db.Event(t.Context(), events[i].InternalID); err != nil {
+				t.Errorf("event %d: %v", i, err)
+			}
+		}
+		page, err := db.Events(t.Context(), &EventQuery{Limit: 10, Before: maxID})
+		if err != nil || len(page) > 2 {
+			t.Errorf("%d events are before the last one, %v", len(page), err)
+		}
+		if n, err := db.CountEvents(t.Context(), &EventQuery{From: someMS}); err != nil || n != 3 {
+			t.Errorf("%d events, %v", n, err)
+		}
+		db.now = func() int64 { return someMS }
+		for _, p := range []Policy{{EventCount: 2}, {EventAge: time.Hour}} {
+			if _, err := db.Retain(t.Context(), p, false); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // TestPackDamaged: a pack that cannot be read is left out and told of, and the rest goes on.
 func TestPackDamaged(t *testing.T) {
 	t.Parallel()
