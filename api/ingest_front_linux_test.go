@@ -1,11 +1,16 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/valyala/fasthttp"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,6 +89,47 @@ func TestFrontIsThere(t *testing.T) {
 	defer s.mu.Unlock()
 	if ln, ok := s.listeners[0].(*closeOnce).Listener.(*net.TCPListener); ok {
 		t.Errorf("fasthttp accepts from %s itself", ln.Addr())
+	}
+}
+
+// TestFrontTakesConnectionsBack makes a connection fasthttp's by another request, and then the
+// front's again by events.
+func TestFrontTakesConnectionsBack(t *testing.T) {
+	t.Parallel()
+	s, log := newIngestServer(Options{})
+	conn, err := net.Dial("tcp", serveTCP(t, s, true).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	r := bufio.NewReader(conn)
+	send := func(requests ...string) {
+		t.Helper()
+		if _, err := io.WriteString(conn, strings.Join(requests, "")); err != nil {
+			t.Fatal(err)
+		}
+		for _, request := range requests {
+			var res fasthttp.Response
+			if err := res.Read(r); err != nil || res.StatusCode() != 200 {
+				t.Fatalf("%q: status %d, error %v", request, res.StatusCode(), err)
+			}
+		}
+	}
+	event := rawRequest(ingestLine, `{"name":"a"}`)
+	send(event, rawRequest("GET /health HTTP/1.1", ""))
+	if n := s.http.GetOpenConnectionsCount(); n != 1 {
+		t.Errorf("fasthttp has %d connections", n)
+	}
+	for range 10 {
+		send(event, event, event)
+	}
+	for s.http.GetOpenConnectionsCount() != 0 {
+		send(event)
+	}
+	send(event, event)
+	if n := len(log.events(t)); n < 33 {
+		t.Errorf("%d events", n)
 	}
 }
 
