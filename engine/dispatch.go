@@ -212,7 +212,9 @@ func (p *partition) pick() bool {
 			q.turning = false
 			continue
 		}
-		p.round = append(p.round[1:], q)
+		if len(p.round) > 1 {
+			p.round = append(p.round[1:], q)
+		}
 		p.picks = append(p.picks, k)
 		q.picked++
 		if k.l != nil {

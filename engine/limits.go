@@ -278,9 +278,11 @@ func (e *encoder) limits(l *runLimits) {
 
 func (d *decoder) limits() *runLimits {
 	l := &runLimits{}
-	n := d.count(24)
-	for range n {
-		l.keys = append(l.keys, limitKey{expr: d.uint64(), id: d.id()})
+	if n := d.count(24); n > 0 {
+		l.keys = make([]limitKey, n)
+	}
+	for i := range l.keys {
+		l.keys[i] = limitKey{expr: d.uint64(), id: d.id()}
 	}
 	has := d.byte()
 	if has&hasLock != 0 {
