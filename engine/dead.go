@@ -147,9 +147,9 @@ func decodeDead(partition int, k, v []byte) (*DeadLetter, error) {
 // buryRun puts an active run aside. What it waits for, holds and blocks is given up;
 // its steps and events stay where they are.
 func (p *partition) buryRun(r *run, reason string) {
-	p.giveUp(r)
 	e := encoder{}
-	e.run(r)
+	e.run(r) // with the place that it has, see redriveRun
+	p.giveUp(r)
 	p.batch.Delete(TableRun, r.id[:])
 	r.ended = true
 	p.touch(r)
@@ -226,8 +226,9 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 	if r, err = p.read(d.ID, d.Body); err != nil {
 		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
 	}
-	if r.limits != nil { // it has given up what it held
-		r.limits.lock, r.limits.slot = flowID{}, flowID{}
+	if r.limits != nil {
+		r.limits.lock = flowID{} // it has given that up
+		p.placeAgain(r)
 	}
 	// Of a damaged run, the entry and timers may still be there.
 	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.lane, r.score, r.id))
@@ -250,6 +251,18 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 		}
 	}
 	return nil
+}
+
+// placeAgain gives a redriven run a place in its run limit once more. It goes on where it
+// was, also if others have taken all places meanwhile, but no further ones start then.
+func (p *partition) placeAgain(r *run) {
+	if r.limits.slot == (flowID{}) {
+		return
+	}
+	f := p.flow(flowRuns, r.fn, r.limits.slot)
+	f.n++
+	p.tallied(r, f.id, 1)
+	p.change(f)
 }
 
 // has reports whether the store has a key.
