@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"strings"
+	"time"
 
 	"ingot/engine"
 )
@@ -157,4 +158,13 @@ func (l *flowLedger) mayHaveHeld(f *flowFn, c *flowConfig, data flowData) bool {
 		}
 	}
 	return false
+}
+
+// horizon is for how long it is worth waiting for what is due: not for the end of what is only
+// remembered. In frail worlds invocations of runs that have died come to their end.
+func (w *flowWorld) horizon() time.Duration {
+	if w.frail() {
+		return 2 * invokeTimeout
+	}
+	return 20 * time.Hour
 }

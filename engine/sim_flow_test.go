@@ -381,15 +381,6 @@ func (w *flowWorld) settle() {
 	w.errorf("the engine does not come to rest")
 }
 
-// horizon is for how long it is worth waiting for what is due: not for the end of what is only
-// remembered. In frail worlds invocations of runs that have died come to their end.
-func (w *flowWorld) horizon() time.Duration {
-	if w.frail() {
-		return 2 * invokeTimeout
-	}
-	return 20 * time.Hour
-}
-
 // quiesce does all that can be done without time passing.
 func (w *flowWorld) quiesce() {
 	for range 100_000 {
