@@ -56,7 +56,7 @@ func (p *partition) waitAlone(q *fnQueue, own laneID, e readyEntry) {
 func (p *partition) leaveAlone(q *fnQueue, own laneID) {
 	delete(q.alone, own)
 	p.alone--
-	if len(q.alone) == 0 && q.most > keptPlaces {
+	if len(q.alone) == 0 && q.most > keptItems {
 		q.alone, q.most = nil, 0 // a map never shrinks
 	}
 }
@@ -143,7 +143,7 @@ func (q *fnQueue) table(l *lane, guest bool) *lane {
 // moveGuests moves up to n guests of a lane to where the rest of it is stored, and returns
 // what is left of n.
 func (p *partition) moveGuests(l *lane, n int) int {
-	for ; n > 0 && len(l.guests) > 0; n-- {
+	for ; n > 0 && l.guests.len() > 0; n-- {
 		e := l.guests.pop()
 		p.guests--
 		r := p.load(e.run)

@@ -14,7 +14,7 @@ type lane struct {
 	window[readyEntry]
 	// guests are entries that lie in TableReady and are in memory for sure; those of the
 	// window lie under the lane's id in TableLane.
-	guests minHeap[readyEntry]
+	guests sortedQueue[readyEntry]
 	q      *fnQueue
 	id     laneID
 	// gates are what a call of the lane's runs has to pass, besides the function's own
@@ -137,21 +137,23 @@ func (p *partition) removeLane(l *lane) {
 	}
 }
 
-func (l *lane) empty() bool { return l.window.empty() && len(l.guests) == 0 }
+func (l *lane) empty() bool { return l.window.empty() && l.guests.len() == 0 }
 
 // first returns the lane's next run, and whether that is a guest; false if it is not known
 // as long as the window is dry.
 func (l *lane) first() (e readyEntry, guest, ok bool) {
 	switch {
 	case len(l.heap) > 0:
-		if len(l.guests) > 0 && l.guests[0].less(l.heap[0]) {
-			return l.guests[0], true, true
+		if l.guests.len() > 0 {
+			if g := l.guests.first(); g.less(l.heap[0]) {
+				return g, true, true
+			}
 		}
 		return l.heap[0], false, true
-	case l.spilled || len(l.guests) == 0:
+	case l.spilled || l.guests.len() == 0:
 		return e, false, false
 	}
-	return l.guests[0], true, true
+	return l.guests.first(), true, true
 }
 
 // takeOut takes out the lane's next run, as first has shown it.

@@ -346,7 +346,7 @@ func (p *partition) ask(g *gate) {
 func (p *partition) askFor(g *gate) {
 	want := 0
 	for i := 0; i < len(g.waiting) && want < maxAsk; i++ {
-		want += len(g.waiting[i].heap) + len(g.waiting[i].guests)
+		want += len(g.waiting[i].heap) + g.waiting[i].guests.len()
 	}
 	g.lease.asked = true
 	p.tell(&leaseMessage{kind: leaseAsk, to: g.lease.owner, gate: g.key, limit: g.max, n: min(max(want, 1), maxAsk)})

@@ -48,38 +48,6 @@ type place struct {
 	own  laneID
 }
 
-// keptPlaces is for how many keys a function keeps memory when none is queued any more.
-const keptPlaces = 4096
-
-// round is a queue of places, which reuses its memory.
-type round struct {
-	places []place
-	head   int
-}
-
-func (r *round) len() int { return len(r.places) - r.head }
-
-func (r *round) push(at place) {
-	if r.head > 0 && len(r.places) == cap(r.places) && r.head >= len(r.places)/2 {
-		n := copy(r.places, r.places[r.head:])
-		clear(r.places[n:])
-		r.places, r.head = r.places[:n], 0
-	}
-	r.places = append(r.places, at)
-}
-
-func (r *round) pop() place {
-	at := r.places[r.head]
-	r.places[r.head] = place{}
-	if r.head++; r.head == len(r.places) {
-		r.places, r.head = r.places[:0], 0
-		if cap(r.places) > keptPlaces {
-			r.places = nil
-		}
-	}
-	return at
-}
-
 // fnQueue is one function's ready queue.
 type fnQueue struct {
 	id ids.UUID
@@ -112,7 +80,7 @@ type fnQueue struct {
 	most  int
 	// rounds are the lanes with work that may go on: those whose next run has started
 	// before, and the others. turns counts those taken.
-	rounds [2]round
+	rounds [2]fifo[place]
 	turns  uint
 	spill  spill
 }

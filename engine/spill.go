@@ -97,7 +97,7 @@ func (p *partition) idleLanes(mark bool) (found bool) {
 			continue
 		}
 		for i := range q.rounds {
-			for _, at := range q.rounds[i].places[q.rounds[i].head:] {
+			for _, at := range q.rounds[i].all() {
 				l := q.laneAt(at)
 				if l == nil || l.state != laneTurning || l.id == (laneID{}) || l.shared || l.picked > 0 {
 					continue
@@ -183,7 +183,7 @@ func (p *partition) makeRoom() {
 		if l.q.lanes[l.id] != l || l.picked > 0 || l.shared || (l.state != laneBlocked && l.state != laneTurning) {
 			continue
 		}
-		if moves = p.moveGuests(l, moves); len(l.guests) > 0 {
+		if moves = p.moveGuests(l, moves); l.guests.len() > 0 {
 			p.spareLane(l) // the rest in the next round
 			return
 		}
