@@ -77,8 +77,16 @@ func (s *Server) receive(ctx *fasthttp.RequestCtx, consume func(io.Reader) error
 		defer release()
 		defer s.survive("publish")
 		// The server's end ends a read that waits.
-		stop := context.AfterFunc(s.closing, func() { _ = c.SetReadDeadline(time.Now()) })
-		defer stop()
+		stopped := make(chan struct{})
+		stop := context.AfterFunc(s.closing, func() {
+			defer close(stopped)
+			_ = c.SetReadDeadline(time.Now())
+		})
+		defer func() {
+			if !stop() {
+				<-stopped // c is fasthttp's again when this returns
+			}
+		}()
 		body := &liveReader{
 			conn: c, r: httputil.NewChunkedReader(c), end: time.Now().Add(streamLife), closing: s.closing,
 		}
