@@ -204,7 +204,8 @@ func (l *eventLog) nextSegment() error {
 		return errors.Join(err, file.Close())
 	}
 	if l.file != nil {
-		if err := l.file.Close(); err != nil {
+		// Groups are synced one by one, but for those of an older log that moves here.
+		if err := errors.Join(l.file.SyncData(), l.file.Close()); err != nil {
 			return errors.Join(err, file.Close())
 		}
 	}

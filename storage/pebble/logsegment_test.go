@@ -367,7 +367,7 @@ func TestOldLogMoves(t *testing.T) {
 			o := memOptions(countOps(fs, n, func() {
 				cut = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
 			}))
-			o.segment = 150 // several
+			o.segment = segmentHeader + 1 // one for each group
 			s := mustOpen(t, "data", o)
 			if got := readGroups(t, s); got != tt.want {
 				t.Fatalf("%+v: the log holds %s", tt, got)
