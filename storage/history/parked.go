@@ -25,8 +25,9 @@ import (
 const (
 	// parkFor is for how long after its beginning a run may be parked.
 	parkFor = 15 * time.Second
-	// maxParked bounds the records of all lots, bytes: about 100,000 runs that are queued.
-	// Then it is the runs that come last, and will end last, which get rows.
+	// maxParked bounds the records of all runs that are parked, bytes: about 100,000 runs that
+	// are queued. Then it is the runs that come last, and will end last, which get rows.
+	// Those that have left are in memory for parkFor at most, as long as one of their lot.
 	maxParked = 8 << 20
 	// maxParkedRun bounds the records of a parked run, bytes.
 	maxParkedRun = 2 << 10
@@ -38,7 +39,7 @@ const (
 type parked struct {
 	lots   []*lot // the oldest first
 	runs   map[ulid.ULID]spot
-	bytes  int   // of all lots' records
+	bytes  int   // of the records of those that have not left
 	next   int64 // number of the next lot
 	loaded bool
 }
@@ -110,13 +111,13 @@ func (t *lot) isGone(n int) bool { return t.gone[n/8]&(1<<(n%8)) != 0 }
 func (p *parked) include(t *lot) {
 	p.lots = append(p.lots, t)
 	p.next = max(p.next, t.no+1)
-	p.bytes += len(t.data)
 	if t.gone == nil {
 		t.gone = make([]byte, (len(t.runs)+7)/8)
 	}
 	for n := range t.runs {
 		if !t.isGone(n) {
 			p.runs[t.runs[n].id] = spot{t, n}
+			p.bytes += t.runs[n].to - t.runs[n].from
 			t.left++
 		}
 	}
@@ -133,6 +134,7 @@ func (p *parked) leave(id ulid.ULID) (r parkedRun, records []byte, ok bool) {
 	s.lot.left--
 	s.lot.changed = true
 	r = s.lot.runs[s.n]
+	p.bytes -= r.to - r.from
 	return r, s.lot.data[r.from:r.to], true
 }
 
@@ -178,7 +180,6 @@ func (s *store) parkLots(ctx context.Context, fresh *lot) error {
 		var err error
 		switch {
 		case t.left == 0:
-			p.bytes -= len(t.data)
 			err = s.tx.unpark(ctx, t.no)
 		case t.changed:
 			t.changed = false

@@ -22,6 +22,21 @@ func parkedRuns(db *DB) (runs, lots int) {
 	return len(db.parked.runs), len(db.parked.lots)
 }
 
+// checkParkedBytes checks that only runs which have not left count against maxParked.
+func checkParkedBytes(t *testing.T, db *DB) {
+	t.Helper()
+	db.storing.Lock()
+	defer db.storing.Unlock()
+	size := 0
+	for _, s := range db.parked.runs {
+		r := s.lot.runs[s.n]
+		size += r.to - r.from
+	}
+	if db.parked.bytes != size {
+		t.Errorf("%d bytes count as parked, want %d", db.parked.bytes, size)
+	}
+}
+
 func countRuns(t *testing.T, db *DB) int {
 	t.Helper()
 	n, err := db.CountRuns(t.Context(), &RunQuery{})
@@ -60,6 +75,7 @@ func TestPark(t *testing.T) {
 	expect := func(when string, rows, parked, lots int) {
 		t.Helper()
 		p, l := parkedRuns(db)
+		checkParkedBytes(t, db)
 		if got := countRuns(t, db); got != rows || p != parked || l != lots {
 			t.Errorf("%s: %d rows, want %d; %d runs are parked, want %d; %d lots, want %d", when, got, rows, p, parked, l, lots)
 		}
