@@ -60,10 +60,8 @@ func (p *partition) start(r *run, fn *function.Function) {
 	if fn.Timeouts.Finish > 0 {
 		p.addJob(r, job{kind: jobFinishTimeout, state: jobTimed, due: p.now + fn.Timeouts.Finish.Milliseconds()})
 	}
-	if lim := r.limits; lim != nil {
-		if lim.place(false); lim.lane != (laneID{}) {
-			lim.lane = lim.own
-		}
+	if r.limits != nil {
+		r.limits.leaveStarts()
 	}
 	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
 }
@@ -74,13 +72,18 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 	for _, g := range l.gates {
 		p.take(g, r)
 	}
-	if r.startedAt == 0 && !l.start {
+	if !l.start && p.starts(fn, r) {
 		for _, g := range p.firstGates(l) {
 			p.take(g, r)
 		}
 	}
-	if r.startedAt == 0 {
+	switch lim := r.limits; {
+	case r.startedAt == 0:
 		p.start(r, fn)
+	case lim != nil && lim.displaced:
+		lim.displaced = false
+		lim.leaveStarts()
+		p.touch(r)
 	}
 	j := r.job(id)
 	j.state = jobInFlight

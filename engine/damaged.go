@@ -70,7 +70,15 @@ func decodePause(k, v []byte) (ref waitRef, name, cond string, err error) {
 
 // releaseSignals gives back all signals that a run holds here.
 func (p *partition) releaseSignals(run ulid.ULID) {
-	var held []string
+	for _, signal := range p.heldBy(run) {
+		if h := p.holder(signal); h == nil || h.run == run {
+			p.setHolder(signal, nil)
+		}
+	}
+}
+
+// heldBy are the signals here that a run may hold, or of which it is not known who does.
+func (p *partition) heldBy(run ulid.ULID) (held []string) {
 	p.check(p.store.Scan(TableSignal, nil, nil, func(k, v []byte) bool {
 		if c, err := decodeClaim(v); err != nil || c.run == run {
 			held = append(held, string(k))
@@ -80,11 +88,7 @@ func (p *partition) releaseSignals(run ulid.ULID) {
 	for signal := range p.claims { // of this round
 		held = append(held, signal)
 	}
-	for _, signal := range held {
-		if h := p.holder(signal); h == nil || h.run == run {
-			p.setHolder(signal, nil)
-		}
-	}
+	return held
 }
 
 // makeAnew makes the state of a key whose record cannot be read: counts and locks are those

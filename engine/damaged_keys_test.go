@@ -97,7 +97,7 @@ func TestDamagedKeysOfCollections(t *testing.T) {
 		d.pass(time.Minute)
 		d.wantCalls("f", b2n(next))
 		d.wantCalls("g", b2n(next))
-		var kinds [4]int
+		var kinds [engine.DeadMessage + 1]int
 		for _, l := range d.deadLetters() {
 			kinds[l.Kind]++
 			if l.Kind != engine.DeadEvents {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 
-	"ingot/engine/event"
 	"ingot/internal/ids"
 
 	"github.com/oklog/ulid/v2"
@@ -28,6 +26,9 @@ const (
 	// DeadEntry is an entry of the event log, of a partition's messages or of what a key has
 	// collected, that cannot be read.
 	DeadEntry DeadKind = 3
+	// DeadMessage is a message between partitions, that cannot be read or that the server
+	// has failed at too often. One that publishes an event is a DeadEntry.
+	DeadMessage DeadKind = 4
 )
 
 func (k DeadKind) String() string {
@@ -36,6 +37,8 @@ func (k DeadKind) String() string {
 		return "run"
 	case DeadEvents:
 		return "events"
+	case DeadMessage:
+		return "message"
 	}
 	return "entry"
 }
@@ -50,7 +53,7 @@ type DeadLetter struct {
 	Kind   DeadKind
 	Fn     ids.UUID
 	Reason string
-	// Body is the run's record, the events, or the bytes that cannot be read.
+	// Body is the run's record, the events, the message, or the bytes that cannot be read.
 	Body []byte
 }
 
@@ -148,7 +151,7 @@ func decodeDead(partition int, k, v []byte) (*DeadLetter, error) {
 // its steps and events stay where they are.
 func (p *partition) buryRun(r *run, reason string) {
 	e := encoder{}
-	e.run(r) // with the place that it has, see redriveRun
+	e.run(r) // with the place and the lock that it has, see redriveRun
 	p.giveUp(r)
 	p.batch.Delete(TableRun, r.id[:])
 	r.ended = true
@@ -176,93 +179,6 @@ func (p *partition) unindex(r *run) {
 		p.batch.Delete(p.readyKey(r.fn, r.lane, r.score, r.id))
 		p.count(p.queue(r.fn), -1)
 	}
-}
-
-// redrive brings a dead letter back to life.
-func (p *partition) redrive(d *DeadLetter) error {
-	switch d.Kind {
-	case DeadRun:
-		return p.redriveRun(d)
-	case DeadEvents:
-		fn := p.snapshot.ByID[d.Fn]
-		if fn == nil {
-			return fmt.Errorf("%w: function %s is not registered", ErrStillDead, d.Fn)
-		}
-		events, sources, err := decodeDeadEvents(d.Body)
-		if err != nil || len(events) == 0 {
-			return fmt.Errorf("%w: its events cannot be read", ErrStillDead)
-		}
-		p.pardon(blame{fn: d.Fn, event: d.ID})
-		p.begin(fn, &newRun{id: deriveRunID(p.now, fn.ID, d.ID[:]), events: events, ids: sources, source: d.ID, batch: len(events) > 1})
-		return nil
-	}
-	var ev event.Event
-	rest := d.Body
-	for len(rest) > 0 {
-		var err error
-		if rest, err = event.DecodeRecord(rest, &ev); err != nil {
-			return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
-		}
-	}
-	for rest = d.Body; len(rest) > 0; {
-		rest, _ = event.DecodeRecord(rest, &ev)
-		p.send(message{kind: msgEvent, to: -1, body: ev.AppendRecord(nil)})
-	}
-	return nil
-}
-
-func (p *partition) redriveRun(d *DeadLetter) error {
-	if p.load(d.ID) != nil {
-		return fmt.Errorf("%w: the run is active", ErrStillDead)
-	}
-	p.pardon(blame{run: d.ID})
-	r, err := decodeRun(d.ID, d.Body)
-	if err != nil {
-		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
-	}
-	if p.fn(r) == nil {
-		return fmt.Errorf("%w: function %s is not registered", ErrStillDead, r.fn)
-	}
-	if r, err = p.read(d.ID, d.Body); err != nil {
-		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
-	}
-	if r.limits != nil {
-		r.limits.lock = flowID{} // it has given that up
-		p.placeAgain(r)
-	}
-	// Of a damaged run, the entry and timers may still be there.
-	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.lane, r.score, r.id))
-	p.unindex(r) // it names the lock that is given up
-	for i := range r.jobs {
-		j := &r.jobs[i]
-		switch j.state {
-		case jobReady:
-			p.enqueue(r)
-		case jobTimed:
-			if !p.has(TableTimer, timerKey(nil, j.due, r.id, j.id)) {
-				p.schedule(r.id, j.due, j.id)
-			}
-		}
-		switch j.kind {
-		case jobWait, jobCancelOn:
-			p.addPause(r, j)
-		case jobSignal:
-			p.send(message{kind: msgSignalClaim, to: signalPartition(j.signal, p.set.partitions), run: r.id, job: j.id, step: j.signal})
-		}
-	}
-	return nil
-}
-
-// placeAgain gives a redriven run a place in its run limit once more. It goes on where it
-// was, also if others have taken all places meanwhile, but no further ones start then.
-func (p *partition) placeAgain(r *run) {
-	if r.limits.slot == (flowID{}) {
-		return
-	}
-	f := p.flow(flowRuns, r.fn, r.limits.slot)
-	f.n++
-	p.tallied(r, f.id, 1)
-	p.change(f)
 }
 
 // has reports whether the store has a key.
@@ -306,7 +222,7 @@ func (p *partition) actOnDead(req *request) {
 	var d *DeadLetter
 	err := ErrNoDeadLetter
 	p.check(p.store.Get(TableDead, [][]byte{key}, func(_ int, v []byte) {
-		if v != nil {
+		if _, gone := p.taken[string(key)]; v != nil && !gone {
 			d, err = decodeDead(p.id, key, v)
 		}
 	}))
@@ -318,6 +234,7 @@ func (p *partition) actOnDead(req *request) {
 		p.deleteParts(d.ID)
 	}
 	if err == nil {
+		p.taken[string(key)] = struct{}{}
 		p.batch.Delete(TableDead, key)
 		p.dead--
 	}
@@ -345,8 +262,10 @@ func (e *Engine) DeadLetters(ctx context.Context, at int64, id ulid.ULID, limit 
 }
 
 // Redrive brings a dead letter back to life: a run goes on where it was, events start
-// the run that they were collected for, an entry is delivered. ErrStillDead if the
-// reason is not gone, ErrNoDeadLetter if there is no such entry.
+// the run that they were collected for, an entry or message is delivered. A run that had a
+// place in its run limit waits for one before its next call. ErrStillDead if the reason is
+// not gone, or another run has the singleton's lock; ErrNoDeadLetter if there is no such
+// entry.
 func (e *Engine) Redrive(ctx context.Context, d *DeadLetter) error {
 	return e.actOnDead(ctx, d, false)
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -101,8 +102,15 @@ func TestDamagedMessage(t *testing.T) {
 	d.open()
 	d.work()
 	d.wantCalls("f", 0)
-	if list := d.deadLetters(); len(list) != 1 || list[0].Kind != engine.DeadEntry || string(list[0].Body) != "?" {
+	list := d.deadLetters()
+	if len(list) != 1 || list[0].Kind != engine.DeadMessage || string(list[0].Body) != "?" {
 		t.Fatalf("dead letters: %+v", list)
+	}
+	if err := d.redrive(&list[0]); !errors.Is(err, engine.ErrStillDead) || !strings.Contains(err.Error(), "the message cannot be read") {
+		t.Errorf("redriving what cannot be read: %v", err)
+	}
+	if left := d.deadLetters(); len(left) != 1 {
+		t.Errorf("%d dead letters are left of one that cannot be read", len(left))
 	}
 	d.send("invoker", `{}`)
 	d.wantCalls("f", 1)

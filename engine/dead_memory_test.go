@@ -67,33 +67,3 @@ func TestDamagedRunKeepsItsPlace(t *testing.T) {
 		t.Errorf("backlog %d", n)
 	}
 }
-
-// TestRedrivenRunTakesAPlace: a run that is redriven counts for its run limit again.
-func TestRedrivenRunTakesAPlace(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t, func(c *engine.Call) engine.Result {
-		if !has(c, "z") && strings.Contains(string(c.Events[0]), "long") {
-			return ops(2, engine.Op{Code: engine.OpSleep, ID: "z", Name: "10m"})
-		}
-		return napping(c)
-	}, `f "triggers":[{"event":"e"}],"concurrency":{"fn":[{"limit":1}]}`)
-	d.send("e", `{"long":1}`)
-	run := d.wantCalls("f", 1)[0].Ref.RunID
-	d.send("e", `{}`)
-	d.send("e", `{}`)
-	good := d.damage(run)
-	d.node.Cancel(run)
-	d.work()
-	list := d.wantDead(run)
-	d.wantCalls("f", 2) // another one has its place
-	d.repair(&list[0], good)
-	if err := d.redrive(&list[0]); err != nil {
-		t.Fatal(err)
-	}
-	d.pass(9 * time.Minute)
-	d.wantCalls("f", 3) // that has ended, but no third one starts
-	d.pass(9 * time.Minute)
-	d.wantCalls("f", 6)
-	d.wantDead()
-	d.wantClean()
-}

@@ -32,13 +32,15 @@ func (d *desk) damage(run ulid.ULID) (good []byte) {
 	return good
 }
 
-// repair puts a readable record into the only dead letter.
+// repair puts a readable record into a dead letter.
 func (d *desk) repair(l *engine.DeadLetter, good []byte) {
 	d.t.Helper()
 	d.change(func(i int, ps engine.PartitionStore, b engine.Batch) {
 		if i == l.Partition {
 			_ = ps.Scan(engine.TableDead, nil, nil, func(k, _ []byte) bool {
-				b.Put(engine.TableDead, k, engine.EncodeDead(*l, good))
+				if strings.HasSuffix(string(k), string(l.ID[:])) {
+					b.Put(engine.TableDead, k, engine.EncodeDead(*l, good))
+				}
 				return true
 			})
 		}

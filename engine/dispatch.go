@@ -18,7 +18,7 @@ func (p *partition) enqueue(r *run) {
 	}
 	q := p.queue(r.fn)
 	e := readyEntry{score: r.score, run: r.id, going: r.startedAt != 0}
-	start := !e.going && limitsStarts(q.fn)
+	start := p.starts(q.fn, r)
 	if start {
 		var keys []limitKey
 		if r.limits != nil {

@@ -153,7 +153,7 @@ func (p *partition) message(c *command) {
 	var dead bool
 	m, id := c.message, ids.Derive(0, appendUint64([]byte{byte(c.log)}, c.seq))
 	switch m.kind {
-	case msgSignalClaim, msgSignalRelease:
+	case msgSignalClaim, msgSignalRelease: // a recheck is about its run
 		p.at = blame{event: id}
 		_, dead = p.condemned(p.at)
 	default:
@@ -167,7 +167,7 @@ func (p *partition) message(c *command) {
 	reason, _ := p.condemned(p.at)
 	e := encoder{}
 	e.message(m)
-	p.bury(&DeadLetter{ID: id, Kind: DeadEntry, Reason: reason, Body: e.b})
+	p.bury(&DeadLetter{ID: id, Kind: DeadMessage, Reason: reason, Body: e.b})
 }
 
 // buryEvents puts events aside that start no run of a function. sources are their internal

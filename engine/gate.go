@@ -100,6 +100,9 @@ func (g *gate) room(now int64) int {
 func (p *partition) take(g *gate, r *run) {
 	switch g.kind {
 	case flowThrottle:
+		if r.startedAt != 0 {
+			return // it counted when it started
+		}
 		g.flow.tat = g.rate.take(g.flow.tat, p.now*1e6)
 		p.change(g.flow)
 	case flowRuns:

@@ -232,6 +232,8 @@ func (p *partition) receive(m *message) {
 		if h := p.holder(m.step); h != nil && *h == (claim{m.run, m.job}) {
 			p.setHolder(m.step, nil)
 		}
+	case msgSignalRecheck:
+		p.recheckSignal(m)
 	case msgSignalRefused:
 		if r := p.load(m.run); r != nil && r.job(m.job) != nil {
 			p.failEarly(r, &runError{name: "Error", message: "Signal conflict; signal wait already exists for another run"})

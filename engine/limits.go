@@ -22,6 +22,10 @@ type runLimits struct {
 	// lock is the singleton's lock that the run holds, slot the place in its run limit;
 	// zero if none.
 	lock, slot flowID
+	// displaced says that the run, which has started, has lost the place in its run limit
+	// since it was a dead letter. It waits for one before its next call, as others do
+	// before their first one.
+	displaced bool
 	// lane is where the run's entry of the ready index is; zero is TableReady.
 	lane laneID
 	// own is the lane of the run's next call, of first calls if start is set, once known is.
@@ -33,6 +37,13 @@ type runLimits struct {
 func (l *runLimits) place(start bool) {
 	if !l.known || l.start != start {
 		l.own, l.known, l.start = laneOf(l.keys, start), true, start
+	}
+}
+
+// leaveStarts sets the lane of a run that has started.
+func (l *runLimits) leaveStarts() {
+	if l.place(false); l.lane != (laneID{}) {
+		l.lane = l.own
 	}
 }
 
@@ -248,16 +259,38 @@ func limitsStarts(fn *function.Function) bool {
 	return fn != nil && (fn.Throttle != nil || fn.RunLimit != nil && fn.RunLimit.Limit > 0)
 }
 
+// runKey is the key in the run limit of a run with such keys; false if it needs no place.
+func (p *partition) runKey(fn *function.Function, keys []limitKey) (flowID, bool) {
+	if fn == nil || fn.RunLimit == nil || fn.RunLimit.Limit <= 0 {
+		return flowID{}, false
+	}
+	return p.startKey(fn, keys, flowRuns, fn.RunLimit)
+}
+
+// starts reports whether the run's next call comes under the limits on starts: the first
+// one, and the next one of a run that has lost its place.
+func (p *partition) starts(fn *function.Function, r *run) bool {
+	if r.startedAt == 0 {
+		return limitsStarts(fn)
+	}
+	if r.limits == nil || !r.limits.displaced {
+		return false
+	}
+	_, ok := p.runKey(fn, r.limits.keys)
+	return ok
+}
+
 // sharesLimit reports whether a function has a limit of wider scope.
 func sharesLimit(fn *function.Function) bool {
 	return fn != nil && slices.ContainsFunc(fn.Concurrency, func(c function.Concurrency) bool { return c.Key != nil && c.Scope != function.ScopeFunction })
 }
 
-// Which ids of a runLimits are stored.
+// Which ids of a runLimits are stored, and whether the run is displaced.
 const (
 	hasLock = 1 << iota
 	hasSlot
 	hasLane
+	isDisplaced
 )
 
 func (e *encoder) limits(l *runLimits) {
@@ -267,7 +300,7 @@ func (e *encoder) limits(l *runLimits) {
 		e.id(l.keys[i].id)
 	}
 	at := len(e.b)
-	e.byte(0)
+	e.byte(b2u(l.displaced) * isDisplaced)
 	for i, id := range [...][16]byte{l.lock, l.slot, l.lane} {
 		if id != ([16]byte{}) {
 			e.b[at] |= 1 << i
@@ -294,6 +327,7 @@ func (d *decoder) limits() *runLimits {
 	if has&hasLane != 0 {
 		l.lane = d.id()
 	}
+	l.displaced = has&isDisplaced != 0
 	return l
 }
 
@@ -322,7 +356,7 @@ func laneOf(keys []limitKey, start bool) (id laneID) {
 // misplaced reports whether a run has to pass other gates than its lane's: the
 // configuration has changed since it was queued, or it has started meanwhile.
 func (p *partition) misplaced(l *lane, r *run) bool {
-	start := r.startedAt == 0 && limitsStarts(l.q.fn)
+	start := p.starts(l.q.fn, r)
 	if r.limits == nil && (!start || p.mayStart(l)) {
 		return l.id != (laneID{})
 	}

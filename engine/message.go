@@ -24,6 +24,9 @@ const (
 	// msgSignalRelease gives a claim back: run, job, step = signal. Without a job it gives
 	// back all that the run has here.
 	msgSignalRelease messageKind = 6
+	// msgSignalRecheck asks a run's partition whether it waits for a signal: run, job,
+	// step = signal. It claims the signal, or gives it back.
+	msgSignalRecheck messageKind = 7
 )
 
 // message is one entry of a partition's outgoing log. It is written with the
@@ -51,11 +54,17 @@ func (e *encoder) message(m *message) {
 	e.bytes(m.body)
 }
 
-func decodeMessage(b []byte) (message, error) {
+// decodeMessage reads a message to one of so many partitions.
+func decodeMessage(b []byte, partitions int) (message, error) {
 	d := decoder{b: b}
 	d.version()
 	m := message{kind: messageKind(d.byte()), flag: d.bool(), to: int(d.int()), run: d.id(), job: uint32(d.uint())}
 	m.step, m.body = d.str(), d.bytes()
+	switch {
+	case m.kind == msgEvent && m.to == -1:
+	case m.kind <= msgEvent || m.kind > msgSignalRecheck || m.to < 0 || m.to >= partitions || len(d.b) > 0:
+		d.fail()
+	}
 	return m, d.err
 }
 

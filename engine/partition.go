@@ -213,6 +213,7 @@ type memory struct {
 	touched      []*run
 	claims       map[string]*claim   // signal claims written in this round; nil is deleted
 	deduped      map[string]struct{} // idempotency keys written in this round
+	taken        map[string]struct{} // dead letters taken off the list in this round
 	dirtyCursors bool
 	dirtySent    bool
 	more         bool // there is work for another round at once
@@ -266,6 +267,7 @@ func newMemory(epoch uint64, set *settings) memory {
 		outputs:  map[ulid.ULID][]*request{},
 		claims:   map[string]*claim{},
 		deduped:  map[string]struct{}{},
+		taken:    map[string]struct{}{},
 		gates:    map[gateKey]*gate{},
 		lender:   newLender(epoch, set.partitions),
 		flows:    map[flowID]*flow{},
@@ -329,6 +331,7 @@ func (p *partition) committed() {
 	p.touched = p.touched[:0]
 	clear(p.claims)
 	clear(p.deduped)
+	clear(p.taken)
 	p.forgetFlows()
 	p.publishGauges()
 }

@@ -50,10 +50,13 @@ func TestRecordsRoundTrip(t *testing.T) {
 	if got, _ = decodeRun(want.id, encodeRun(want)); got.jobs[0].state != jobReady {
 		t.Errorf("in-flight job stored as %d", got.jobs[0].state)
 	}
-	m := message{kind: msgInvokeDone, flag: true, to: -1, run: ulid.ULID{9}, job: 4, step: "s", body: []byte("b")}
+	m := message{kind: msgInvokeDone, flag: true, to: 7, run: ulid.ULID{9}, job: 4, step: "s", body: []byte("b")}
 	var e encoder
 	e.message(&m)
-	if got, err := decodeMessage(e.b); err != nil || !reflect.DeepEqual(got, m) {
+	if _, err := decodeMessage(e.b, 7); err == nil {
+		t.Error("a message to a partition that does not exist is read")
+	}
+	if got, err := decodeMessage(e.b, 8); err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("message: %+v, want %+v (%v)", got, m, err)
 	}
 	e.b = nil
@@ -117,7 +120,7 @@ func FuzzDecodeRecords(f *testing.F) {
 				t.Errorf("not stable: %x then %x (%v)", b, again, err)
 			}
 		}
-		_, _ = decodeMessage(b)
+		_, _ = decodeMessage(b, 8)
 		_, _, _ = decodeStep(b)
 		_, _ = decodeTriggers(b)
 		_ = DecodeLifecycle(b, func(*Lifecycle) error { return nil })

@@ -30,7 +30,7 @@ func (p *partition) recover() ([]sentMessage, error) {
 	var undelivered []sentMessage
 	p.acked = p.sent
 	p.check(p.store.Scan(TableMessage, nil, nil, func(k, v []byte) bool {
-		m, err := decodeMessage(v)
+		m, err := decodeMessage(v, p.set.partitions)
 		if len(k) != 8 {
 			p.check(errRecord)
 			return false

@@ -301,7 +301,11 @@ func (e *Engine) routeMessage(r *router, from int, m *sentMessage) {
 	}
 	if err != nil {
 		unit.add()
-		dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, m.seq)), Kind: DeadEntry,
+		kind := DeadEntry
+		if m.kind == msgUnreadable {
+			kind = DeadMessage
+		}
+		dead := &DeadLetter{ID: ids.Derive(e.now(), appendUint64(nil, m.seq)), Kind: kind,
 			Reason: fmt.Sprintf("message %d of partition %d: %v", m.seq, from, err), Body: m.body}
 		e.workers[0].box.put(command{kind: cmdDead, log: from + 1, seq: m.seq, unit: unit, dead: dead})
 	}
