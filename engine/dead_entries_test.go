@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -88,8 +89,10 @@ func TestDamagedMessage(t *testing.T) {
 	}
 	d.store.Flush()
 	damaged := 0
+	var good []byte
 	d.change(func(_ int, ps engine.PartitionStore, b engine.Batch) {
-		_ = ps.Scan(engine.TableMessage, nil, nil, func(k, _ []byte) bool {
+		_ = ps.Scan(engine.TableMessage, nil, nil, func(k, v []byte) bool {
+			good = bytes.Clone(v)
 			b.Delete(engine.TableMessage, k)
 			b.Put(engine.TableMessage, k, []byte("?"))
 			damaged++
@@ -114,8 +117,13 @@ func TestDamagedMessage(t *testing.T) {
 	}
 	d.send("invoker", `{}`)
 	d.wantCalls("f", 1)
-	d.pass(2 * time.Minute) // the first gives up
+	d.repair(&list[0], good)
+	if err := d.redrive(&list[0]); err != nil {
+		t.Errorf("redriving it once it can be read: %v", err)
+	}
+	d.wantCalls("f", 2)
 	d.wantCalls("invoker", 4)
+	d.wantDead()
 	d.wantClean()
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"ingot/internal/ids"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // What operators do, on a node of the simulator. The answers come once the node has
@@ -104,6 +106,16 @@ func (n *SimNode) Configure(s *Snapshot) { n.e.configure(s) }
 
 // DecodeDead reads the stored form of a dead letter.
 func DecodeDead(partition int, k, v []byte) (*DeadLetter, error) { return decodeDead(partition, k, v) }
+
+// EncodeInvokeDone is the stored form of the message that ends a run's invoke step.
+func (n *SimNode) EncodeInvokeDone(run ulid.ULID, step string, memo []byte) []byte {
+	e := encoder{}
+	e.message(&message{kind: msgInvokeDone, to: runPartition(run, n.e.set.partitions), run: run, step: step, body: memo})
+	return e.b
+}
+
+// DeadKey is the key of a dead letter.
+func DeadKey(d *DeadLetter) []byte { return deadKey(nil, d.At, d.ID) }
 
 // EncodeDead is the stored form of a dead letter with another body.
 func EncodeDead(d DeadLetter, body []byte) []byte {
