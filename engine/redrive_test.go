@@ -213,3 +213,61 @@ func TestRedrivenOnce(t *testing.T) {
 	d.wantDead()
 	d.wantClean()
 }
+
+// slowGateway holds back the answers to one step's requests.
+type slowGateway struct {
+	*desk
+	late []func()
+}
+
+func (s *slowGateway) Gateway(g *engine.GatewayCall, done func(engine.GatewayResult)) {
+	if g.StepID == "late" {
+		s.late = append(s.late, func() { done(engine.GatewayResult{Ref: g.Ref, Data: []byte(`1`)}) })
+		return
+	}
+	s.desk.Gateway(g, done)
+}
+
+// TestRedrivenRunWithARequest: a request that was under way when its run died is made again,
+// and the slot of each is given back with its answer.
+func TestRedrivenRunWithARequest(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(c *engine.Call) engine.Result {
+		if len(c.Steps) == 2 {
+			return finalResult()
+		}
+		var requests []engine.Op
+		for _, id := range []string{"late", "bad"} {
+			requests = append(requests, engine.Op{Code: engine.OpGateway, ID: id, Opts: []byte(`{"url":"http://y"}`)})
+		}
+		return ops(2, requests...)
+	}, `f`)
+	slow := &slowGateway{desk: d}
+	d.conf.Transport = slow
+	d.open()
+	faults := 3
+	d.gateway = func(*engine.GatewayCall) engine.GatewayResult {
+		if faults--; faults < 0 {
+			return engine.GatewayResult{Data: []byte(`2`)}
+		}
+		return engine.GatewayResult{Error: []byte(`{"message":"broken"}`), ErrorCode: engine.CodeFault}
+	}
+	d.send("f", `{}`)
+	d.pass(time.Minute)
+	list := d.wantDead(d.wantCalls("f", 1)[0].Ref.RunID)
+	d.redriveAll(list)
+	if len(slow.late) != 2 {
+		t.Fatalf("%d requests, want the one that was under way once more", len(slow.late))
+	}
+	for _, answer := range slow.late {
+		answer()
+		d.work()
+	}
+	d.wantEnd("f", engine.RunCompleted, `"done"`)
+	loads := d.node.Loads()
+	d.work()
+	if l := loads(); len(l) > 0 {
+		t.Errorf("calls are counted that have ended: %+v", l)
+	}
+	d.wantClean()
+}
