@@ -8,7 +8,8 @@ package engine
 // in one piece, of which its window holds the first part.
 //
 // A run that has not started and is the only one of its key that is queued has no lane at
-// all, only the place in its function's round that the lane would have. It waits alone.
+// all, only the place in its function's round that the lane would have. It waits alone. So does
+// one that has started, if the partition has restarted since.
 // Its lane is made when its turn comes, since its call needs gates, or when a second run
 // of the key is queued: then the lane takes over both the run and its place.
 
@@ -49,7 +50,7 @@ func (p *partition) waitAlone(q *fnQueue, own laneID, e readyEntry) {
 	q.most = max(q.most, len(q.alone))
 	p.alone++
 	p.guests++
-	q.rounds[1].push(place{own: own})
+	q.rounds[e.round()].push(place{own: own})
 	p.turn(q)
 }
 
@@ -69,7 +70,7 @@ func (p *partition) join(l *lane) {
 	}
 	p.leaveAlone(l.q, l.id)
 	l.guests.push(e)
-	l.state, l.round = laneTurning, 1
+	l.state, l.round = laneTurning, e.round()
 }
 
 // openLane makes the lane of a run that has waited alone and whose turn it is. It is nil if

@@ -181,6 +181,7 @@ func (p *partition) pageLanes() {
 		l.state = laneIdle
 		p.check(l.page(p.store))
 		p.know(l)
+		p.findBegun(l)
 		p.dropLane(l)
 		p.advance(l)
 	}

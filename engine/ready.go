@@ -36,6 +36,14 @@ func (a readyEntry) less(b readyEntry) bool {
 	return a.run.Compare(b.run) < 0
 }
 
+// round is the one of its function's rounds that a lane has a place in whose next run it is.
+func (a readyEntry) round() int {
+	if a.going {
+		return 0
+	}
+	return 1
+}
+
 // readyWindow is how many entries of a lane's backlog are kept in memory.
 const readyWindow = 1024
 

@@ -68,6 +68,7 @@ func (p *partition) recoverQueues() {
 	for _, t := range [...]Table{TableReady, TableLane} {
 		var q *fnQueue
 		var found []*fnQueue
+		var guests []recoveredGuest
 		p.check(p.store.Scan(t, nil, nil, func(k, v []byte) bool {
 			if len(k) < 40 {
 				return true
@@ -87,16 +88,21 @@ func (p *partition) recoverQueues() {
 					p.storedLane(q, laneID(k[16:32]))
 				}
 			case t == TableReady && info.lane != laneID{}:
-				p.addGuest(q, info.lane, readyEntry{score: unsortable(binary.BigEndian.Uint64(k[16:])), run: ulid.ULID(k[24:]), going: info.going})
+				e := readyEntry{score: unsortable(binary.BigEndian.Uint64(k[16:])), run: ulid.ULID(k[24:]), going: info.going}
+				if guests = append(guests, recoveredGuest{q, info.lane, e}); len(guests) == guestsPerRead {
+					guests = p.recoverGuests(guests)
+				}
 			}
 			return true
 		}))
+		p.recoverGuests(guests)
 		for _, q := range found {
 			if t == TableLane {
 				p.leaveToStore(q, true) // its lanes are looked for while the partition works
 				continue
 			}
 			p.check(q.zero.page(p.store))
+			p.findBegun(&q.zero)
 			p.advance(&q.zero)
 		}
 	}

@@ -57,7 +57,7 @@ func (d *desk) underWay(since int) (n int) {
 // are under way, wait for places in their run limit. All of them go on in the end.
 func TestRedrivenRunsWaitForPlaces(t *testing.T) {
 	t.Parallel()
-	for name, more := range map[string]string{"": "", "restart": "", "throttle": `,"throttle":{"limit":100,"period":"1s"}`, "priority": `,"priority":{"run":"event.data.n"}`} {
+	for name, more := range map[string]string{"": "", "restart": "", "throttle": `,"throttle":{"limit":100,"period":"1s"}`, "priority": `,"priority":{"run":"int(event.data.n)"}`} {
 		for _, key := range []string{"", `,"key":"event.data.k"`} {
 			testRedrivenRuns(t, name+key, name == "restart", `"concurrency":{"fn":[{"limit":2`+key+`}]}`+more)
 		}
