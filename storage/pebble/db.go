@@ -120,6 +120,7 @@ func (s *DB) options(cache *pebble.Cache) *pebble.Options {
 		// in the memtable of an idle server.
 		FlushDelayDeleteRange: flushDelay,
 	}
+	o.Experimental.CompactionScheduler = &compactions{}
 	// Lookups of idempotency keys mostly find nothing. Pebble does not use filters
 	// in the last level, where they would not fit into a small cache.
 	for i := range len(o.Levels) - 1 {
