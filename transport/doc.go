@@ -2,8 +2,8 @@
 // engine.Transport: it posts call requests to SDK apps, performs the requests of
 // gateway steps, and pings and probes apps for registration.
 //
-// A call's way: [HTTP.Call] puts it on a bounded queue and returns; a worker
-// builds the request by copying spans (package wire), writes it on a
+// A call's way: [HTTP.Call] puts it on a bounded queue and returns; a worker of
+// an ants pool builds the request by copying spans (package wire), writes it on a
 // kept-alive connection, reads the answer into pooled memory, and hands the
 // classified result to the caller's callback.
 //

@@ -14,6 +14,7 @@ import (
 	"ingot/internal/ids"
 	"ingot/transport/wire"
 
+	"github.com/panjf2000/ants/v2"
 	"github.com/valyala/fasthttp"
 )
 
@@ -63,9 +64,16 @@ type HTTP struct {
 	dialer  *dialer
 	client  client
 	targets targets
-	workers *workers
+	workers *ants.PoolWithFuncGeneric[*job]
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
+
+	mu      sync.Mutex
+	closed  bool
+	running int
+	// The queue is a list of jobs that found all workers busy.
+	queued     int
+	head, tail *job
 }
 
 var _ engine.Transport = (*HTTP)(nil)
@@ -119,7 +127,14 @@ func NewHTTP(o Options) *HTTP {
 	h.dialer = newDialer(o.Network, o.ConnectTimeout, o.RootCAs)
 	h.client = client{pool: newPool(h.dialer, o.IdleTimeout, o.Workers)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	h.workers = newWorkers(o.Workers, o.Queue, h.run)
+	workers, err := ants.NewPoolWithFuncGeneric(o.Workers, h.work, ants.WithExpiryDuration(time.Minute),
+		// A panic can only come out of a callback, which leaves the engine in a state
+		// that nobody knows. ants would swallow it.
+		ants.WithPanicHandler(func(p any) { panic(p) }))
+	if err != nil {
+		panic(err) // only for sizes and durations that cannot occur here
+	}
+	h.workers = workers
 	return h
 }
 
@@ -144,22 +159,60 @@ func (h *HTTP) Gateway(c *engine.GatewayCall, done func(engine.GatewayResult)) {
 	h.submit(j)
 }
 
-// submit gives j to the workers, or refuses it.
+// submit gives j to a worker, or puts it on the queue if all are busy.
 func (h *HTTP) submit(j *job) {
-	var why engine.Result
-	switch h.workers.submit(j) {
-	case accepted:
-		return
-	case workersClosed:
-		why = shutdownResult()
-	case queueFull:
-		why = wire.Failure(fmt.Sprintf("the transport's queue is at its limit of %d calls", h.opts.Queue))
+	h.mu.Lock()
+	switch {
+	case h.closed:
+		h.mu.Unlock()
+		go j.refuse(shutdownResult()) // the caller may hold what done needs
+	case h.running < h.opts.Workers:
+		h.running++
+		h.mu.Unlock()
+		// There is a free worker, or one that is about to be.
+		if err := h.workers.Invoke(j); err != nil {
+			go j.refuse(shutdownResult())
+		}
+	case h.queued >= h.opts.Queue:
+		h.mu.Unlock()
+		res := wire.Failure(fmt.Sprintf("the transport's queue is at its limit of %d calls", h.opts.Queue))
+		go j.refuse(res)
+	default:
+		h.queued++
+		if h.tail == nil {
+			h.head = j
+		} else {
+			h.tail.next = j
+		}
+		h.tail = j
+		h.mu.Unlock()
 	}
-	go j.refuse(why) // the caller may hold what done needs
 }
 
-// run does a job. What panics in a callback ends the process: it leaves the engine in a
-// state that nobody knows.
+// next takes a job off the queue, or ends the worker's turn.
+func (h *HTTP) next() *job {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j := h.head
+	if j == nil {
+		h.running--
+		return nil
+	}
+	if h.head = j.next; h.head == nil {
+		h.tail = nil
+	}
+	h.queued--
+	j.next = nil
+	return j
+}
+
+// work is the ants worker: it does jobs until the queue is empty.
+func (h *HTTP) work(j *job) {
+	for ; j != nil; j = h.next() {
+		h.run(j)
+	}
+}
+
 func (h *HTTP) run(j *job) {
 	if c, done := j.call, j.done; c != nil {
 		j.release()
@@ -343,10 +396,15 @@ func appendIDHeaders(dst []byte, c *engine.Call) []byte {
 // Close ends all calls, those under way with a result that says so, and waits
 // for their callbacks for a few seconds at most.
 func (h *HTTP) Close() error {
-	waiting, first := h.workers.close()
-	if !first {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
 		return nil
 	}
+	h.closed = true
+	waiting := h.head
+	h.head, h.tail, h.queued = nil, nil, 0
+	h.mu.Unlock()
 	h.cancel()
 	h.client.pool.close()
 	for waiting != nil {
@@ -354,5 +412,8 @@ func (h *HTTP) Close() error {
 		waiting = j.next
 		j.refuse(shutdownResult())
 	}
-	return h.workers.wait(closeTimeout)
+	if err := h.workers.ReleaseTimeout(closeTimeout); err != nil {
+		return fmt.Errorf("calls are still under way after %s: %w", closeTimeout, err)
+	}
+	return nil
 }

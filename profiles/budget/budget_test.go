@@ -20,7 +20,7 @@ func stack(value int64, text string) stacks.Stack {
 func TestStageAndKind(t *testing.T) {
 	t.Parallel()
 	const server = "github.com/valyala/fasthttp.(*workerPool).workerFunc github.com/valyala/fasthttp.(*Server).serveConn "
-	const call = "ingot/transport.(*workers).run@workers.go ingot/transport.(*HTTP).run@http.go "
+	const call = "github.com/panjf2000/ants/v2.(*goWorker).run ingot/transport.(*HTTP).work@http.go "
 	for _, tc := range []struct {
 		text  string
 		stage Stage
@@ -41,7 +41,7 @@ func TestStageAndKind(t *testing.T) {
 		{call + "ingot/transport/wire.appendBody@body.go", CallBody, Code},
 		{call + "ingot/transport/wire.parseOps@ops.go runtime.mallocgc", CallAnswer, Memory},
 		{call + "ingot/transport.(*conn).exchange@exchange.go net.(*conn).Write sync.(*Mutex).Lock", CallHTTP, Waking},
-		{"ingot/transport.(*workers).run@workers.go ingot/transport.(*workers).next@workers.go runtime.chanrecv", CallPool, Waking},
+		{"github.com/panjf2000/ants/v2.(*goWorker).run runtime.chanrecv", CallPool, Waking},
 		{"runtime.mcall runtime.park_m runtime.schedule runtime.findRunnable runtime.netpoll internal/runtime/syscall/linux.EpollWait internal/runtime/syscall/linux.Syscall6", Scheduler, Kernel},
 		{"runtime.gcBgMarkWorker runtime.systemstack runtime.scanobject", GC, Code},
 		{"net/http.(*conn).serve ingot/internal/admin.(*vars).ServeHTTP encoding/json.Marshal", Measuring, Code},

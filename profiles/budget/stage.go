@@ -91,8 +91,8 @@ var nearest = []struct {
 	{stage: CallBody, pkg: "ingot/transport/wire", file: "sign"},
 	{stage: CallBody, pkg: "ingot/transport/wire", file: "trace"},
 	{stage: CallAnswer, pkg: "ingot/transport/wire"},
-	{stage: CallPool, pkg: "ingot/transport", file: "workers"},
 	{stage: CallHTTP, pkg: "ingot/transport"},
+	{stage: CallPool, pkg: "github.com/panjf2000/ants/v2"},
 	{stage: HTTPServer, pkg: "github.com/valyala/fasthttp", function: "(*Server)"},
 	{stage: HTTPServer, pkg: "github.com/valyala/fasthttp", function: "(*workerPool)"},
 }
