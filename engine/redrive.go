@@ -105,33 +105,36 @@ func (p *partition) revive(r *run) {
 	}
 }
 
-// othersLock returns the run that has the lock of a dead run's singleton; zero if nobody has.
+// othersLock returns the run that has the lock of a dead run; zero if nobody has, or the
+// function is no singleton any more.
 func (p *partition) othersLock(r *run) ulid.ULID {
-	f := p.lockOf(r)
-	if f == nil || f.holder == (ulid.ULID{}) || f.holder == r.id || p.load(f.holder) == nil {
+	if r.limits == nil || r.limits.lock == (flowID{}) || p.fn(r).Singleton == nil {
+		return ulid.ULID{}
+	}
+	return p.otherHolder(r, p.flow(flowSingleton, r.fn, r.limits.lock))
+}
+
+// otherHolder is the active run that has a lock; zero if there is none but r.
+func (p *partition) otherHolder(r *run, f *flow) ulid.ULID {
+	if f.holder == (ulid.ULID{}) || f.holder == r.id || p.load(f.holder) == nil {
 		return ulid.ULID{}
 	}
 	return f.holder
 }
 
-// lockAgain gives a redriven run the lock of its singleton, which is free, if its function
-// still is one.
+// lockAgain gives a redriven run the lock that it had, which it may never have given up,
+// unless that is another run's.
 func (p *partition) lockAgain(r *run) {
-	f := p.lockOf(r)
-	if f == nil {
+	if r.limits.lock == (flowID{}) {
+		return
+	}
+	f := p.flow(flowSingleton, r.fn, r.limits.lock)
+	if p.otherHolder(r, f) != (ulid.ULID{}) {
 		r.limits.lock = flowID{}
 		return
 	}
 	f.holder = r.id
 	p.change(f)
-}
-
-// lockOf is the lock that a dead run had; nil if it had none, or needs it no longer.
-func (p *partition) lockOf(r *run) *flow {
-	if fn := p.fn(r); r.limits == nil || r.limits.lock == (flowID{}) || fn.Singleton == nil {
-		return nil
-	}
-	return p.flow(flowSingleton, r.fn, r.limits.lock)
 }
 
 // placeAgain gives a redriven run a place in its run limit once more, if one is free. If

@@ -41,7 +41,7 @@ func (w *flowWorld) answer(f *flowFn, c *engine.Call) engine.Result {
 			continue
 		}
 		if has(c, id) {
-			if what == 'i' {
+			if what == 'i' && !w.died[c.Ref.RunID] { // or it may have missed the answer
 				w.invoked[flowNumber(c)+invokedN] = memoOf(c, id)
 			}
 			continue

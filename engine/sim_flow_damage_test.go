@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"ingot/engine"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Frail worlds of the flow-control simulation: partitions panic in the middle of rounds,
@@ -14,12 +17,15 @@ import (
 // frail worlds are those.
 func (w *flowWorld) frail() bool { return w.seed%3 == 0 }
 
-// harm does one thing that should never happen.
-func (w *flowWorld) harm() {
-	if w.rng.IntN(2) == 0 {
+// mishap sometimes does something that should never happen, or mends what has.
+func (w *flowWorld) mishap() {
+	switch w.rng.IntN(25) {
+	case 0:
 		w.trip()
-	} else {
+	case 1:
 		w.damage()
+	case 2:
+		w.redrive(w.rng.IntN(w.node.Partitions()), false)
 	}
 }
 
@@ -85,14 +91,14 @@ func (w *flowWorld) damageRun() {
 	table := []engine.Table{engine.TableRun, engine.TableRun, engine.TableTrigger, engine.TableStep}[w.rng.IntN(4)]
 	ps := w.partition(r.partition)
 	b := ps.NewBatch()
-	err := ps.Scan(table, r.id[:], nil, func(k, _ []byte) bool {
+	err := ps.Scan(table, r.id[:], nil, func(k, v []byte) bool {
 		if !strings.HasPrefix(string(k), string(r.id[:])) {
 			return false
 		}
-		if table.Once() {
-			b.Delete(table, k)
+		if string(v) != "damaged" {
+			w.good[table][string(k)] = slices.Clone(v)
 		}
-		b.Put(table, k, []byte("damaged"))
+		put(b, table, k, []byte("damaged"))
 		return true
 	})
 	if err != nil {
@@ -110,6 +116,7 @@ func (l *flowLedger) bury(partition int) {
 	if !l.w.frail() {
 		return
 	}
+	list := map[ulid.ULID]bool{}
 	err := l.w.partition(partition).Scan(engine.TableDead, nil, nil, func(k, v []byte) bool {
 		d, err := engine.DecodeDead(partition, k, v)
 		switch {
@@ -118,42 +125,51 @@ func (l *flowLedger) bury(partition int) {
 		case d.Kind == engine.DeadEntry && string(d.Body) == "damaged": // a key's, which nobody holds
 		case d.Kind == engine.DeadEvents:
 			l.w.byID[d.Fn].failed = true
+		case d.Kind == engine.DeadMessage:
 		case d.Kind != engine.DeadRun:
-			l.w.errorf("a dead letter is no run and no events: %+v", d)
-		case !l.dead[d.ID]:
-			l.dead[d.ID] = true
+			l.w.errorf("a dead letter is an entry: %+v", d)
+		default:
+			list[d.ID] = true
+			if l.dead[d.ID] {
+				break
+			}
+			l.dead[d.ID], l.fresh[d.ID], l.w.died[d.ID] = true, true, true
 			if r := l.runs[d.ID]; r != nil {
 				r.ended = true
 			}
-			l.fresh[d.ID] = true
 		}
 		return true
 	})
 	if err != nil {
 		l.w.t.Fatal(err)
 	}
+	l.revive(partition, list)
 }
 
-// discardDead throws all dead letters away.
-func (w *flowWorld) discardDead() {
+// clearDead redrives or discards all dead letters.
+func (w *flowWorld) clearDead() {
+	if w.rng.IntN(2) == 0 {
+		w.redriveAll()
+	}
+	w.discarding = true
 	for i := range w.node.Partitions() {
 		list := w.node.DeadLetters(i)
 		w.quiesce()
 		for _, d := range list() {
-			gone := w.node.Redrive(&d, true)
+			gone := w.node.Redrive(&d, d.Kind != engine.DeadMessage) // which may give signals back
 			w.quiesce()
 			if err := gone(); err != nil {
-				w.errorf("discarding %+v: %v", d, err)
+				w.errorf("taking %+v off the list: %v", d, err)
 			}
 		}
 	}
 }
 
-// mayHaveHeld reports whether one of the runs that have died since the last look may have
-// held the singleton's key of an event.
+// mayHaveHeld reports whether one of the runs that have died since the last look, or have
+// been dead for a while, may have held the singleton's key of an event.
 func (l *flowLedger) mayHaveHeld(f *flowFn, c *flowConfig, data flowData) bool {
 	for _, r := range l.order {
-		if l.fresh[r.id] && r.mayHold(f, c, data) {
+		if (l.fresh[r.id] || l.unsure(r)) && r.mayHold(f, c, data) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"ingot/engine"
 
@@ -25,6 +26,8 @@ type flowLedger struct {
 	dead, fresh map[ulid.ULID]bool
 	// fates are what became of events, by function and number.
 	fates map[flowFateKey][]flowFate
+	// at is the number of the record that is being taken, or always.
+	at uint64
 }
 
 // flowRun is a run as its records describe it. Times are unix ms, 0 before.
@@ -42,6 +45,11 @@ type flowRun struct {
 	ended     bool
 	// ready says that it waits for its next call, as far as calls show.
 	ready bool
+	// revival is its last return from the dead letters, if it has a seq; lives counts them.
+	// displaced says that it waits for a place in its run limit since.
+	revival   flowRevival
+	lives     int
+	displaced bool
 }
 
 func (r *flowRun) String() string { return fmt.Sprintf("run %s of %s", r.id, r.fn.slug) }
@@ -75,6 +83,7 @@ func newFlowLedger(w *flowWorld) *flowLedger {
 
 func (l *flowLedger) reset() {
 	clear(l.next)
+	l.at = always
 	l.runs, l.order = map[ulid.ULID]*flowRun{}, nil
 	l.throttles = map[string]*flowRate{}
 	l.dead, l.fresh = map[ulid.ULID]bool{}, map[ulid.ULID]bool{}
@@ -128,9 +137,11 @@ func (l *flowLedger) read(partition int) {
 		for gen < len(l.gens[partition]) && l.gens[partition][gen] <= seq {
 			gen++
 		}
+		l.at = seq
 		err := engine.DecodeLifecycle(v, func(r *engine.Lifecycle) error {
 			return l.take(flowRecord{*r, partition, seq, gen})
 		})
+		l.at = always
 		if err != nil {
 			l.w.errorf("lifecycle record %d of partition %d: %v", seq, partition, err)
 		}
@@ -146,6 +157,8 @@ func (l *flowLedger) take(rec flowRecord) error {
 		l.skipped(f, rec)
 	case engine.RunStarted:
 		l.started(l.runs[rec.Run], rec)
+	case engine.CallStarted:
+		l.called(l.runs[rec.Run], rec)
 	case engine.RunCompleted, engine.RunFailed, engine.RunCancelled:
 		r := l.runs[rec.Run]
 		if r == nil || r.ended {
@@ -177,11 +190,13 @@ func (l *flowLedger) scheduled(f *flowFn, rec flowRecord) error {
 		}
 		r.events = append(r.events, data)
 		r.ts = max(r.ts, l.w.stamps[id])
-		key := flowFateKey{f, data.N}
-		l.fates[key] = append(l.fates[key], flowFate{run: r, rec: rec})
+		l.fate(flowFateKey{f, data.N}, flowFate{run: r, rec: rec})
 	}
 	if l.runs[r.id] != nil {
 		return fmt.Errorf("%s is scheduled twice", r)
+	}
+	if v, ok := l.w.revived[r.id]; ok && !r.ended {
+		r.revive(v)
 	}
 	if holder := l.holder(f, r.created, r.events[0]); holder != nil && !(l.w.keysDamaged && l.w.damaged[holder.id]) {
 		l.w.errorf("%s is scheduled while %s holds the singleton of its key", r, holder)
@@ -191,14 +206,19 @@ func (l *flowLedger) scheduled(f *flowFn, rec flowRecord) error {
 	return nil
 }
 
+// fate adds what became of an event. What was put aside and redriven has a new fate.
+func (l *flowLedger) fate(key flowFateKey, f flowFate) {
+	old := slices.DeleteFunc(l.fates[key], func(f flowFate) bool { return f.reason == engine.SkipDead })
+	l.fates[key] = append(old, f)
+}
+
 func (l *flowLedger) skipped(f *flowFn, rec flowRecord) {
 	data, ok := l.w.events[rec.Run]
 	if !ok {
 		l.w.errorf("event %s of %s was skipped, but never arrived", rec.Run, f.slug)
 		return
 	}
-	key := flowFateKey{f, data.N}
-	l.fates[key] = append(l.fates[key], flowFate{reason: rec.Name, rec: rec})
+	l.fate(flowFateKey{f, data.N}, flowFate{reason: rec.Name, rec: rec})
 	c := f.at(rec.gen)
 	if rec.Name == engine.SkipSingleton && (c.singleton == nil || c.singleton.cancel || l.holder(f, c, data) == nil && !l.mayHaveHeld(f, c, data)) {
 		l.w.errorf("event %d of %s was skipped as a singleton, but no run holds its key", data.N, f.slug)
@@ -225,7 +245,7 @@ func (l *flowLedger) running() (runs []*flowRun) {
 // holder returns the active run that holds the singleton's key of an event.
 func (l *flowLedger) holder(f *flowFn, c *flowConfig, data flowData) *flowRun {
 	for _, r := range l.running() {
-		if r.mayHold(f, c, data) {
+		if r.mayHold(f, c, data) && !l.unsure(r) && (r.revival.seq == 0 || r.revival.Locked) {
 			return r
 		}
 	}
@@ -253,18 +273,20 @@ func (c *flowConfig) singletonValue(d flowData) (string, bool) {
 
 // started checks that a run may start: a slot is free, and its throttle admits it.
 func (l *flowLedger) started(r *flowRun, rec flowRecord) {
-	r.started, r.startCfg = rec.At, r.fn.at(rec.gen)
-	if c := r.startCfg.runs; c != nil && r.holdsSlot() {
-		if n, _ := l.slots(r.fn, c, r.events[0]); n > c.limit {
-			l.w.errorf("%s is started: %d runs hold a slot of %q, limit %d", r, n, c.key.src, c.limit)
-		}
+	cfg := r.fn.at(rec.gen)
+	r.started = rec.At
+	if !l.unsure(r) {
+		r.startCfg, r.revival.Placed = cfg, true
+		l.checkPlace(r, "is started")
+	} else if r.startCfg == nil {
+		r.startCfg = cfg
 	}
-	t := r.startCfg.throttle
+	t := cfg.throttle
 	if t == nil {
 		return
 	}
 	s := l.throttle(r.fn, t, r.events[0])
-	s.follow(r.fn, r.startCfg, (*flowConfig).throttles)
+	s.follow(r.fn, cfg, (*flowConfig).throttles)
 	old := r.created.throttle
 	counts := old != nil && old.key.src == t.key.src
 	if counts && !s.mayAdmit(rec.At+l.w.back, t) {
@@ -276,18 +298,18 @@ func (l *flowLedger) started(r *flowRun, rec flowRecord) {
 // holdsSlot reports whether the run surely counts for the run limit of its function.
 func (r *flowRun) holdsSlot() bool {
 	a, b := r.created.runs, r.startCfg.runs
-	return a != nil && b != nil && a.key.src == b.key.src
+	return a != nil && b != nil && a.key.src == b.key.src && (r.revival.seq == 0 || r.revival.Placed)
 }
 
 // slots counts the runs that hold a slot of a run limit: surely, and at most.
 func (l *flowLedger) slots(f *flowFn, c *runLimit, d flowData) (least, most int) {
 	value := c.key.value(d)
 	for _, r := range l.running() {
-		if r.fn != f || r.started == 0 || c.key.value(r.events[0]) != value {
+		if r.fn != f || r.started == 0 || c.key.value(r.events[0]) != value || r.displaced && !l.unsure(r) {
 			continue
 		}
 		most++
-		if l.w.damaged[r.id] {
+		if l.w.damaged[r.id] || l.unsure(r) {
 			continue // if it cannot be read, it has no place when places are counted
 		}
 		if r.holdsSlot() && r.startCfg.runs.key.src == c.key.src {

@@ -75,7 +75,8 @@ type flowWorld struct {
 	// nobody knows what such runs hold.
 	damaged     map[ulid.ULID]bool
 	keysDamaged bool
-	faults      bool
+	flowDeaths
+	faults bool
 	// lossy is the interval sync policy, see world.
 	lossy bool
 	// back is by how many ms the clock has been set back in all.
@@ -96,7 +97,7 @@ func simulateFlow(t *testing.T, seed uint64) {
 	}
 	w.settle()
 	if w.frail() {
-		w.discardDead()
+		w.clearDead()
 	}
 	if !t.Failed() {
 		w.verify()
@@ -108,7 +109,7 @@ func (w *flowWorld) restless() bool { return w.seed%7 == 0 }
 
 func newFlowWorld(t *testing.T, seed uint64) *flowWorld {
 	w := &flowWorld{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 2)), now: flowStart,
-		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, stamps: map[ulid.ULID]int64{}, invoked: map[int]string{}, damaged: map[ulid.ULID]bool{}, faults: true}
+		byID: map[ids.UUID]*flowFn{}, sent: map[int]*flowEvent{}, events: map[ulid.ULID]flowData{}, stamps: map[ulid.ULID]int64{}, invoked: map[int]string{}, damaged: map[ulid.ULID]bool{}, flowDeaths: newFlowDeaths(), faults: true}
 	mode := memstore.Manual
 	if w.lossy = seed%4 == 0; w.lossy {
 		mode = memstore.Interval
@@ -193,8 +194,8 @@ func (w *flowWorld) act() {
 	if w.restless() && w.rng.IntN(20) == 0 {
 		w.restart(w.rng.IntN(w.node.Partitions()))
 	}
-	if w.frail() && w.rng.IntN(12) == 0 {
-		w.harm()
+	if w.frail() {
+		w.mishap()
 	}
 	switch n := w.rng.IntN(100); {
 	case n < 30:
@@ -291,7 +292,9 @@ func (w *flowWorld) Call(c *engine.Call, done func(engine.Result)) {
 		w.errorf("call of %s has events %v, want %v: %v", call.run, events, call.run.events, err)
 	}
 	res := w.answer(f, c)
-	if w.faults {
+	if w.curse(c.Ref.RunID) {
+		res = engine.Result{Error: "internal error: broken", ErrorCode: engine.CodeFault}
+	} else if w.faults {
 		switch w.rng.IntN(25) {
 		case 0:
 			res = engine.Result{Error: "Unable to reach SDK URL"}
@@ -302,8 +305,9 @@ func (w *flowWorld) Call(c *engine.Call, done func(engine.Result)) {
 	res.Ref = c.Ref
 	node := w.node
 	goesOn := !w.faults && len(res.Ops) == 1 && res.Ops[0].Code == engine.OpStepRun && !strings.Contains(f.script, "p")
+	lives := call.run.lives
 	call.deliver = func() {
-		call.run.ready = goesOn
+		call.run.ready = goesOn && lives == call.run.lives
 		done(res)
 		if w.faults && w.rng.IntN(10) == 0 && w.node == node {
 			done(res) // the same answer twice

@@ -114,6 +114,18 @@ func (n *SimNode) EncodeInvokeDone(run ulid.ULID, step string, memo []byte) []by
 	return e.b
 }
 
+// Held is what a run's record says that the run holds: a place in its run limit, or that it
+// waits for one once more, and the lock of its singleton.
+type Held struct{ Placed, Displaced, Locked bool }
+
+// HeldBy reads it; without a record it is nothing.
+func HeldBy(run ulid.ULID, record []byte) (h Held) {
+	if r, err := decodeRun(run, record); err == nil && r.limits != nil {
+		h = Held{Placed: r.limits.slot != flowID{}, Displaced: r.limits.displaced, Locked: r.limits.lock != flowID{}}
+	}
+	return h
+}
+
 // DeadKey is the key of a dead letter.
 func DeadKey(d *DeadLetter) []byte { return deadKey(nil, d.At, d.ID) }
 
