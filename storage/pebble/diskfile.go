@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ingot/internal/pace"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -30,6 +32,7 @@ type diskFile struct {
 	path string
 	kind fileKind
 
+	pace  pace.Pace   // of a flush
 	dirty atomic.Bool // written since the last real sync; of a log file under SyncInterval
 
 	// Of a log file or a segment: where the next write goes, and up to where the file exists on disk.
@@ -64,6 +67,7 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	if f.elides() && !f.dirty.Swap(true) {
 		f.fs.schedule()
 	}
+	f.pace.Step()
 	return n, nil
 }
 

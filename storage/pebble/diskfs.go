@@ -11,7 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// diskFS stands between Pebble and the file system, for two reasons.
+// diskFS stands between Pebble and the file system, for three reasons.
 //
 // It freezes. A failed fsync may have dropped the data for good, and a later one
 // would falsely succeed; so the first write or sync that fails is the last that
@@ -22,6 +22,8 @@ import (
 // asks [diskFS.failure] before it acknowledges anything, and refuses all writes.
 // So memory does not grow, reads go on, and the disk stays as the failure left it:
 // a state from which the next start recovers every acknowledged write.
+//
+// It paces. A flush rests now and then (package pace), unless the next memtable is full.
 //
 // It elides. Under [SyncInterval], a sync of Pebble's log returns at once and a
 // timer makes it up. The event log syncs for real with [diskFS.syncLog].
@@ -39,6 +41,7 @@ type diskFS struct {
 	memory   *vfs.MemFS    // files created since the freeze
 	released chan struct{} // closed when the store closes
 	syncs    atomic.Uint64
+	rotated  atomic.Uint64 // log files that Pebble has begun, each with a new memtable
 
 	mu    sync.Mutex
 	logs  map[*diskFile]struct{} // open log files
@@ -117,12 +120,13 @@ func (d *diskFS) stop() {
 }
 
 // open wraps a file opened for writing.
-func (d *diskFS) open(name string, f vfs.File) vfs.File {
+func (d *diskFS) open(name string, f vfs.File) *diskFile {
 	base := d.FS.PathBase(name)
 	w := &diskFile{File: f, fs: d, path: name}
 	switch {
 	case strings.HasSuffix(base, ".log"):
 		w.kind = logFile
+		d.rotated.Add(1)
 		if info, err := f.Stat(); err == nil {
 			w.size = info.Size() // of a file that is written anew
 		}
@@ -148,7 +152,12 @@ func (d *diskFS) created(name string, c vfs.DiskWriteCategory, open func() (vfs.
 	if d.failure() == nil {
 		f, err := d.ordered(name, open)
 		if err == nil {
-			return d.open(name, f), nil
+			w := d.open(name, f)
+			if c == "pebble-memtable-flush" {
+				begun := d.rotated.Load()
+				w.pace.Begin(func() bool { return d.rotated.Load() != begun })
+			}
+			return w, nil
 		}
 		d.freeze(fmt.Errorf("create %s: %w", name, err))
 	}
