@@ -125,6 +125,37 @@ func TestRedrivenRunTakesAFreePlace(t *testing.T) {
 	d.wantClean()
 }
 
+// TestRedrivenRunFindsAPlace: when its next call is due and a place has become free, it takes
+// that, like a first call that need not wait.
+func TestRedrivenRunFindsAPlace(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, napping, `f "triggers":[{"event":"e"}],"concurrency":{"fn":[{"limit":1}],"step":[{"limit":1}]}`)
+	d.send("e", `{"dead":1}`)
+	dead := d.wantCalls("f", 1)[0].Ref.RunID
+	d.kill(dead)
+	d.send("e", `{}`)
+	d.wantCalls("f", 2)
+	d.redriveAll(d.deadLetters()) // still asleep, while the other has the place
+	d.node.Cancel(d.of("f")[1].Ref.RunID)
+	d.work()
+	handler := d.handler
+	d.handler = func(c *engine.Call) engine.Result {
+		if c.Ref.RunID == dead && !has(c, "more") {
+			return ops(2, engine.Op{Code: engine.OpSleep, ID: "more", Name: "1m"})
+		}
+		return handler(c)
+	}
+	d.pass(time.Minute)
+	d.wantCalls("f", 3)
+	d.send("e", `{}`)
+	d.wantCalls("f", 3) // the place is taken
+	d.pass(time.Minute)
+	d.wantCalls("f", 5)
+	d.pass(time.Minute)
+	d.wantDead()
+	d.wantClean()
+}
+
 // TestRedrivenRunAfterTheLimit: it needs no place once its function has no such limit.
 func TestRedrivenRunAfterTheLimit(t *testing.T) {
 	t.Parallel()

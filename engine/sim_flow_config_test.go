@@ -182,6 +182,8 @@ type flowRandom struct {
 	shared int // the limit of those that functions share; 0 gives each function its own
 	// crowd lets all functions crowd at the same shared limits.
 	crowd bool
+	// runs is one in how many functions limits its runs.
+	runs int
 }
 
 func (r flowRandom) one(n int) bool { return r.IntN(n) == 0 }
@@ -215,7 +217,7 @@ func (r flowRandom) config() *flowConfig {
 			c.steps = append(c.steps, l)
 		}
 	}
-	if r.one(4) {
+	if r.one(r.runs) {
 		c.runs = &runLimit{limit: 1 + r.IntN(4), key: r.key()}
 	}
 	if r.one(3) {
