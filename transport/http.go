@@ -14,7 +14,6 @@ import (
 	"ingot/internal/ids"
 	"ingot/transport/wire"
 
-	"github.com/panjf2000/ants/v2"
 	"github.com/valyala/fasthttp"
 )
 
@@ -64,13 +63,13 @@ type HTTP struct {
 	dialer  *dialer
 	client  client
 	targets targets
-	workers *ants.PoolWithFuncGeneric[*job]
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 
 	mu      sync.Mutex
 	closed  bool
 	running int
+	workers *workers // nil at rest
 	// The queue is a list of jobs that found all workers busy.
 	queued     int
 	head, tail *job
@@ -127,14 +126,6 @@ func NewHTTP(o Options) *HTTP {
 	h.dialer = newDialer(o.Network, o.ConnectTimeout, o.RootCAs)
 	h.client = client{pool: newPool(h.dialer, o.IdleTimeout, o.Workers)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	workers, err := ants.NewPoolWithFuncGeneric(o.Workers, h.work, ants.WithExpiryDuration(time.Minute),
-		// A panic can only come out of a callback, which leaves the engine in a state
-		// that nobody knows. ants would swallow it.
-		ants.WithPanicHandler(func(p any) { panic(p) }))
-	if err != nil {
-		panic(err) // only for sizes and durations that cannot occur here
-	}
-	h.workers = workers
 	return h
 }
 
@@ -157,60 +148,6 @@ func (h *HTTP) Gateway(c *engine.GatewayCall, done func(engine.GatewayResult)) {
 	j := jobs.Get().(*job)
 	j.gateway, j.gatewayDone = c, done
 	h.submit(j)
-}
-
-// submit gives j to a worker, or puts it on the queue if all are busy.
-func (h *HTTP) submit(j *job) {
-	h.mu.Lock()
-	switch {
-	case h.closed:
-		h.mu.Unlock()
-		go j.refuse(shutdownResult()) // the caller may hold what done needs
-	case h.running < h.opts.Workers:
-		h.running++
-		h.mu.Unlock()
-		// There is a free worker, or one that is about to be.
-		if err := h.workers.Invoke(j); err != nil {
-			go j.refuse(shutdownResult())
-		}
-	case h.queued >= h.opts.Queue:
-		h.mu.Unlock()
-		res := wire.Failure(fmt.Sprintf("the transport's queue is at its limit of %d calls", h.opts.Queue))
-		go j.refuse(res)
-	default:
-		h.queued++
-		if h.tail == nil {
-			h.head = j
-		} else {
-			h.tail.next = j
-		}
-		h.tail = j
-		h.mu.Unlock()
-	}
-}
-
-// next takes a job off the queue, or ends the worker's turn.
-func (h *HTTP) next() *job {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	j := h.head
-	if j == nil {
-		h.running--
-		return nil
-	}
-	if h.head = j.next; h.head == nil {
-		h.tail = nil
-	}
-	h.queued--
-	j.next = nil
-	return j
-}
-
-// work is the ants worker: it does jobs until the queue is empty.
-func (h *HTTP) work(j *job) {
-	for ; j != nil; j = h.next() {
-		h.run(j)
-	}
 }
 
 func (h *HTTP) run(j *job) {
@@ -404,6 +341,7 @@ func (h *HTTP) Close() error {
 	h.closed = true
 	waiting := h.head
 	h.head, h.tail, h.queued = nil, nil, 0
+	last := h.workers
 	h.mu.Unlock()
 	h.cancel()
 	h.client.pool.close()
@@ -412,7 +350,11 @@ func (h *HTTP) Close() error {
 		waiting = j.next
 		j.refuse(shutdownResult())
 	}
-	if err := h.workers.ReleaseTimeout(closeTimeout); err != nil {
+	if last == nil {
+		return nil
+	}
+	last.resting.Stop()
+	if err := last.pool.ReleaseTimeout(closeTimeout); err != nil {
 		return fmt.Errorf("calls are still under way after %s: %w", closeTimeout, err)
 	}
 	return nil
