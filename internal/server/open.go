@@ -14,6 +14,7 @@ import (
 	"ingot/internal/admin"
 	"ingot/internal/config"
 	"ingot/internal/realtime"
+	"ingot/internal/resident"
 	"ingot/storage/pebble"
 	"ingot/transport"
 )
@@ -78,6 +79,9 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 		}
 	})
 	s.startSyncer(cfg, catalog)
+	if _, err := resident.ReleaseTables(); err != nil {
+		s.log.Debug("memory that only the start needed is kept", "error", err)
+	}
 	s.log.Info("starting server", "addr", s.Addr(), "data", s.dir, "took", time.Since(begin).Round(time.Millisecond))
 	return nil
 }
