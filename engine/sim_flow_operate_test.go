@@ -68,6 +68,15 @@ func (w *flowWorld) restart(i int) {
 		w.t.Fatalf("seed %d: %v", w.seed, err)
 	}
 	w.forgetCalls(i)
+	w.checkAware(i)
+}
+
+// checkAware checks that a partition that has just been loaded knows which runs have started,
+// so that the turns of lanes are as they were.
+func (w *flowWorld) checkAware(i int) {
+	for _, s := range w.node.Unaware(i) {
+		w.errorf("%s", s)
+	}
 }
 
 // forgetCalls forgets the calls under way of a partition: their answers do not count.

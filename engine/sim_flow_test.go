@@ -185,6 +185,9 @@ func (w *flowWorld) boot() {
 		w.arrivals[i] = slices.DeleteFunc(w.arrivals[i], func(a flowArrival) bool { return a.seq > w.node.Applied(i, a.log) })
 	}
 	w.ledger.rebuild()
+	for i := range w.node.Partitions() {
+		w.checkAware(i)
+	}
 }
 
 func (w *flowWorld) errorf(format string, args ...any) {

@@ -1,6 +1,35 @@
 package engine
 
-import "slices"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Unaware are the queued runs that a partition, which has just been loaded, takes for not
+// started although they have.
+func (n *SimNode) Unaware(i int) (out []string) {
+	p := n.e.workers[i].p
+	look := func(e readyEntry) {
+		if !e.going && p.hasBegun(e.run) {
+			out = append(out, fmt.Sprintf("partition %d: run %s is taken for one that has not started", i, e.run))
+		}
+	}
+	for _, q := range p.order {
+		for _, e := range q.alone {
+			look(e)
+		}
+		for _, l := range append(slices.Collect(maps.Values(q.lanes)), &q.zero) {
+			for _, e := range slices.Concat(l.guests.line.all(), l.guests.others) {
+				look(e)
+			}
+			if e, _, ok := l.first(); ok {
+				look(e)
+			}
+		}
+	}
+	return out
+}
 
 // RestartPartition replaces a partition by a new incarnation, as if another node had
 // taken it over: what it had in memory is gone, answers of its calls are lost, what
