@@ -29,14 +29,18 @@ type Process struct {
 	log  tail
 }
 
-// Build compiles the server into dir and returns the binary's path. It leaves out the
-// profile for the compiler, with which everything below would be compiled once more.
+// Build compiles the server into dir and returns the binary's path. Like those that are
+// shipped it is without cgo, with which a machine that has a C compiler would make another
+// one, whose file the kernel maps in larger pieces. It leaves out the profile for the
+// compiler, with which everything below would be compiled once more.
 func Build(ctx context.Context, dir string) (string, error) {
 	bin := filepath.Join(dir, "ingot")
 	if runtime.GOOS == "windows" {
 		bin += ".exe"
 	}
-	out, err := exec.CommandContext(ctx, "go", "build", "-pgo=off", "-o", bin, "ingot/cmd/ingot").CombinedOutput()
+	build := exec.CommandContext(ctx, "go", "build", "-pgo=off", "-o", bin, "ingot/cmd/ingot")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building the server: %w\n%s", err, out)
 	}
