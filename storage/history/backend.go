@@ -87,7 +87,12 @@ type tx interface {
 	deletePending(ctx context.Context, fn int64, events []ulid.ULID) error
 	addCounts(ctx context.Context, deltas map[countKey]int64) error
 
-	// deleteRuns deletes runs with their chunks and links.
+	// lastBundle is the greatest number of a bundle; 0 if there is none.
+	lastBundle(ctx context.Context) (int64, error)
+	// insertBundles adds those that runs refer to.
+	insertBundles(ctx context.Context, rows []bundleRow) error
+
+	// deleteRuns deletes runs with their chunks, links, and bundles that only they refer to.
 	deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error
 	// needed returns which events are needed by runs, or wait for one.
 	needed(ctx context.Context, keys []key) (map[ulid.ULID]bool, error)
@@ -110,7 +115,7 @@ type tx interface {
 	// occupied returns the indexes of spans in which there are rows of events.
 	occupied(ctx context.Context, spans []span) ([]int, error)
 
-	// park adds a lot, setGone replaces what has left it, unpark deletes it.
+	// park adds a lot, setGone sets what has left it, unpark deletes both.
 	park(ctx context.Context, no, at int64, data, gone []byte) error
 	setGone(ctx context.Context, no int64, gone []byte) error
 	unpark(ctx context.Context, no int64) error

@@ -25,6 +25,14 @@ type traffic struct {
 	n     int
 	fns   []ids.UUID
 	steps [3]string
+	// backlog is how many runs are queued before one ends, in any order.
+	backlog int
+	queued  []queuedRun
+}
+
+type queuedRun struct {
+	id ulid.ULID
+	fn ids.UUID
 }
 
 func newTraffic(functions int) *traffic {
@@ -44,14 +52,26 @@ const responseHeader = "Content-Type: application/json\r\nX-Inngest-Sdk: js:v4.2
 
 // batch makes n runs, each with its event.
 func (tr *traffic) batch(n int) *Batch {
-	b := &Batch{LogNext: uint64(tr.n + n), OutboxNext: map[int]uint64{0: uint64(tr.n + n)}}
+	b := &Batch{LogNext: uint64(tr.n + n), OutboxNext: map[int]uint64{0: uint64(tr.n + n)}, Park: tr.backlog > 0}
 	for range n {
-		tr.run(b)
+		run := tr.begin(b)
+		if tr.backlog == 0 {
+			tr.end(b, run)
+			continue
+		}
+		tr.queued = append(tr.queued, run)
+		if last := len(tr.queued) - 1; last >= tr.backlog {
+			i := rand.IntN(last + 1)
+			tr.end(b, tr.queued[i])
+			tr.queued[i] = tr.queued[last]
+			tr.queued = tr.queued[:last]
+		}
 	}
 	return b
 }
 
-func (tr *traffic) run(b *Batch) {
+// begin adds an event, and the run that it starts.
+func (tr *traffic) begin(b *Batch) queuedRun {
 	if tr.n++; tr.n%tr.perMS == 0 {
 		tr.ms++
 	}
@@ -61,13 +81,18 @@ func (tr *traffic) run(b *Batch) {
 	fn := tr.fns[rand.IntN(len(tr.fns))]
 	id := ids.Derive(tr.ms, ev.InternalID[:], fn[:])
 	id[6], id[7] = fn[0], fn[1]
+	b.Records = append(b.Records, &engine.Lifecycle{Kind: engine.RunScheduled, At: tr.ms, Run: id, Fn: fn, Events: []ulid.ULID{ev.InternalID}})
+	return queuedRun{id, fn}
+}
+
+// end adds what happens to a run after that.
+func (tr *traffic) end(b *Batch, run queuedRun) {
 	header := fmt.Appendf(nil, responseHeader, tr.ms/1000%60)
 	at := tr.ms
 	add := func(l engine.Lifecycle) {
-		l.At, l.Run, l.Fn = at, id, fn
+		l.At, l.Run, l.Fn = at, run.id, run.fn
 		b.Records = append(b.Records, &l)
 	}
-	add(engine.Lifecycle{Kind: engine.RunScheduled, Events: []ulid.ULID{ev.InternalID}})
 	add(engine.Lifecycle{Kind: engine.RunStarted})
 	for i := range 4 {
 		call := engine.Lifecycle{Kind: engine.CallStarted, Job: uint32(i + 1), Flags: engine.FlagDiscovery}
@@ -90,18 +115,24 @@ func (tr *traffic) run(b *Batch) {
 	add(engine.Lifecycle{Kind: engine.RunCompleted, Payload: []byte(`{"result":"done"}`)})
 }
 
-// BenchmarkStore stores runs that begin and end within a batch, 5,000 at a time: the time
-// is per run, of one goroutine.
+// BenchmarkStore stores runs that begin and end within a batch, or, with a backlog, end in
+// any order, later: the time is per run, of one goroutine.
 func BenchmarkStore(b *testing.B) {
-	for _, c := range []struct{ size, functions int }{{5000, 4}, {5000, 200}, {500, 4}} {
+	for _, c := range []struct{ size, functions, backlog int }{{5000, 4, 0}, {5000, 200, 0}, {500, 4, 0}, {1500, 1, 0}, {1500, 100, 20_000}} {
 		size := c.size
-		b.Run(fmt.Sprintf("batch=%d/functions=%d", size, c.functions), func(b *testing.B) {
+		b.Run(fmt.Sprintf("batch=%d/functions=%d/backlog=%d", size, c.functions, c.backlog), func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "history.db")
-			db, err := Open(b.Context(), Config{Path: path})
+			tr := newTraffic(c.functions)
+			tr.backlog = c.backlog
+			db, err := Open(b.Context(), Config{Path: path, Now: func() int64 { return tr.ms }})
 			if err != nil {
 				b.Fatal(err)
 			}
-			tr := newTraffic(c.functions)
+			for n := 0; n < c.backlog; n += size {
+				if err := db.Store(b.Context(), tr.batch(min(size, c.backlog-n))); err != nil {
+					b.Fatal(err)
+				}
+			}
 			b.ReportAllocs()
 			b.ResetTimer()
 			for n := 0; n < b.N; n += size {

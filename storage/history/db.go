@@ -77,9 +77,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 // schemaVersion is the form of the tables and of what is in them. It is raised when
-// programs from before cannot read it: form 3 has packs of events.
+// programs from before cannot read it: form 3 has packs of events, form 4 bundles of traces,
+// and what has left lots in a table of its own.
 const (
-	schemaVersion = 3
+	schemaVersion = 4
 	cursorSchema  = "schema"
 )
 

@@ -42,6 +42,7 @@ type fold struct {
 	runOrder, eventOrder []int32
 	pending              []pendingRun
 	packer               packer
+	bundler              bundler
 	scratch              []byte
 	arena                arena
 	// parked is where runs of earlier batches may be, lot where this one's go.
@@ -198,19 +199,23 @@ func later(old, status Status) Status {
 	return max(old, status)
 }
 
-// frame packs the records of a run. The result is valid until the next batch.
-func (f *fold) frame(r *foldedRun) []byte {
-	records := f.encode(r)
+// frame packs records. The result is valid until the next batch.
+func (f *fold) frame(records []byte) []byte {
 	return f.arena.add(frameRoom(len(records)), func(dst []byte) []byte { return appendFrame(dst, records) })
 }
 
-// encode returns the records of a run. The result is valid until the next call.
-func (f *fold) encode(r *foldedRun) []byte {
-	f.scratch = f.scratch[:0]
+// runFrame packs the records of a run. The result is valid until the next batch.
+func (f *fold) runFrame(r *foldedRun) []byte {
+	f.scratch = f.encode(f.scratch[:0], r)
+	return f.frame(f.scratch)
+}
+
+// encode appends the records of a run.
+func (f *fold) encode(dst []byte, r *foldedRun) []byte {
 	for i := r.first; i >= 0; i = f.next[i] {
-		f.scratch = engine.AppendLifecycle(f.scratch, f.records[i])
+		dst = engine.AppendLifecycle(dst, f.records[i])
 	}
-	return f.scratch
+	return dst
 }
 
 // sort finds the order of the tables.

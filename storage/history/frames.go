@@ -20,6 +20,9 @@ import (
 const (
 	packNone = 0
 	packS2   = 1
+	// packBundle is a reference: where in the bundle of the row the records are, and how many
+	// bytes. It is the first frame of a trace, if any.
+	packBundle = 2
 )
 
 const (
@@ -47,6 +50,36 @@ func appendFrame(dst, records []byte) []byte {
 	dst = append(dst, how)
 	dst = binary.AppendUvarint(dst, uint64(len(body)))
 	return append(dst, body...)
+}
+
+// referenceRoom bounds the bytes of a reference.
+const referenceRoom = 2 + 2*binary.MaxVarintLen64
+
+// appendReference appends a frame that stands for size bytes of the records of a bundle.
+func appendReference(dst []byte, from, size int) []byte {
+	var body [2 * binary.MaxVarintLen64]byte
+	b := binary.AppendUvarint(binary.AppendUvarint(body[:0], uint64(from)), uint64(size))
+	return append(append(dst, packBundle, byte(len(b))), b...)
+}
+
+// unbundle puts the records in the place of the reference that a trace begins with.
+func unbundle(trace, bundle []byte) ([]byte, error) {
+	frame, rest, err := splitFrame(trace)
+	if err != nil {
+		return nil, err
+	}
+	if frame[0] != packBundle {
+		return nil, fmt.Errorf("%w: packed as %d instead of in a bundle", errFrame, frame[0])
+	}
+	body := frame[2:] // its length is a single byte
+	from, n := binary.Uvarint(body)
+	size, m := binary.Uvarint(body[max(n, 0):])
+	if n <= 0 || m <= 0 || from > uint64(len(bundle)) || size > uint64(len(bundle))-from {
+		return nil, fmt.Errorf("%w: not in the bundle", errFrame)
+	}
+	out := make([]byte, 0, 1+binary.MaxVarintLen64+int(size)+len(rest))
+	out = binary.AppendUvarint(append(out, packNone), size)
+	return append(append(out, bundle[from:from+size]...), rest...), nil
 }
 
 // unpack returns the records of frames.

@@ -14,6 +14,7 @@ import (
 
 func (m *model) check(db *DB) {
 	ctx := m.t.Context()
+	m.bundled = max(m.bundled, checkBundles(m.t, db))
 	m.checkRuns(ctx, db)
 	m.checkEvents(ctx, db)
 	for range 8 {

@@ -32,6 +32,7 @@ type model struct {
 	logNext uint64
 	outbox  map[int]uint64
 	parked  int   // runs, after each batch
+	bundled int   // runs, at most
 	burst   int64 // about when most of the batch is, unix ms; 0 if it is anywhere
 }
 
@@ -101,7 +102,11 @@ func (m *model) batch() *Batch {
 		m.logNext += uint64(len(b.Events))
 		b.LogNext = m.logNext
 	}
-	for range m.r.IntN(60) {
+	records := 60
+	if m.pick(8) { // more than a bundle
+		records = 400
+	}
+	for range m.r.IntN(records) {
 		m.record(b)
 	}
 	for range m.r.IntN(int(min(m.burst, 100)) + 1) {
@@ -240,6 +245,9 @@ func (m *model) progress(b *Batch, run *modelRun) {
 	default:
 		l.Kind = engine.StepCompleted
 		l.Payload = bytes.Repeat([]byte("x"), m.r.IntN(700))
+		if m.pick(30) { // too much for a bundle
+			l.Payload = bytes.Repeat(l.Payload, 20)
+		}
 	}
 	if status.Ended() {
 		l.Payload = []byte(fmt.Sprintf(`{"at":%d}`, l.At))
@@ -342,8 +350,8 @@ func TestModel(t *testing.T) {
 					t.Fatalf("seed %d, batch %d", seed, i)
 				}
 			}
-			if m.parked < 20 {
-				t.Errorf("%d runs were parked: the test shows nothing", m.parked)
+			if m.parked < 20 || m.bundled < 100 {
+				t.Errorf("%d runs were parked, %d bundled: the test shows nothing", m.parked, m.bundled)
 			}
 		}
 	})

@@ -283,14 +283,14 @@ func TestUpgrade(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, sql := range []string{"DROP TABLE ingot_packs", "DROP TABLE ingot_pack_names", "UPDATE ingot_cursors SET value = 2 WHERE value = 3"} {
+			for _, sql := range []string{"DROP TABLE ingot_packs", "DROP TABLE ingot_pack_names", "UPDATE ingot_cursors SET value = 2 WHERE name = 'schema'"} {
 				execute(t, old, sql)
 			}
 			if err := old.Close(); err != nil {
 				t.Error(err)
 			}
 			db := openTest(t, cfg)
-			if v, err := db.cursor(t.Context(), cursorSchema); err != nil || v != 3 {
+			if v, err := db.cursor(t.Context(), cursorSchema); err != nil || v != schemaVersion {
 				t.Errorf("the form is %d, %v", v, err)
 			}
 			more := someEvents(200, someMS+15, 10, "b", "c")

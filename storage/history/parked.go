@@ -19,7 +19,8 @@ import (
 // stores. So while nobody reads, the records of young runs that have not ended are put
 // aside, all those of a batch as one row of ingot_parked, a lot. A run gets its row when
 // it ends, when it is no longer young, or when somebody wants to read (Batch.Park).
-// What has left a lot is noted in the same transaction, so every record is in one place.
+// What has left a lot is noted in the same transaction, so every record is in one place: in a
+// row of ingot_parked_gone, since each batch changes many, and lots are large.
 
 // Bounds of parking.
 const (
@@ -147,7 +148,7 @@ func (p *parked) load(ctx context.Context, db *DB) error {
 		return nil
 	}
 	*p = parked{runs: map[ulid.ULID]spot{}, next: 1}
-	err := db.query(ctx, "SELECT p.no, p.at, p.data, p.gone FROM ingot_parked p ORDER BY p.no", nil, func(scan func(...any) error) error {
+	err := db.query(ctx, "SELECT p.no, p.at, p.data, coalesce(g.gone, p.gone) FROM ingot_parked p LEFT JOIN ingot_parked_gone g ON g.no = p.no ORDER BY p.no", nil, func(scan func(...any) error) error {
 		t := &lot{}
 		var frames []byte
 		if err := scan(&t.no, &t.at, &frames, &t.gone); err != nil {
@@ -252,7 +253,8 @@ func (s *store) parks(r *foldedRun) bool {
 
 // park puts a run into the batch's lot. False: it is too big, and has to be written.
 func (s *store) park(ctx context.Context, f *fold, r *foldedRun) (bool, error) {
-	if !f.lot.add(r.id, r.fn, f.encode(r)) {
+	f.scratch = f.encode(f.scratch[:0], r)
+	if !f.lot.add(r.id, r.fn, f.scratch) {
 		return false, nil
 	}
 	if r.parked {

@@ -40,7 +40,7 @@ func (p *postgres) reclaim(ctx context.Context) error {
 	defer conn.Release()
 	for _, stmt := range []string{
 		"DELETE FROM ingot_counts WHERE n = 0",
-		"VACUUM ingot_runs, ingot_events, ingot_packs, ingot_pack_names, ingot_chunks, ingot_batch_events, ingot_skips, ingot_counts",
+		"VACUUM ingot_runs, ingot_bundles, ingot_events, ingot_packs, ingot_pack_names, ingot_chunks, ingot_batch_events, ingot_skips, ingot_counts",
 	} {
 		if _, err := conn.Exec(ctx, stmt); err != nil {
 			return postgresFault(ctx, err)

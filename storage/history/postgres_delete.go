@@ -11,13 +11,11 @@ func (t *postgresTx) deleteRuns(ctx context.Context, rows []runRow, links []batc
 	for i := range rows {
 		no[i] = rows[i].no
 	}
-	for _, of := range []string{"ingot_runs WHERE no", "ingot_chunks WHERE run"} {
-		if err := t.exec(ctx, "DELETE FROM "+of+" = ANY ($1)", no); err != nil {
-			return err
-		}
+	if err := t.deleteRows(ctx, no); err != nil {
+		return err
 	}
-	if len(links) == 0 {
-		return nil
+	if err := t.exec(ctx, "DELETE FROM ingot_chunks WHERE run = ANY ($1)", no); err != nil || len(links) == 0 {
+		return err
 	}
 	event, run := make([][]byte, len(links)), make([]int64, len(links))
 	for i := range links {

@@ -75,5 +75,6 @@ func (p *postgres) makeTables(ctx context.Context) error {
 var postgresSchema = []string{
 	"ALTER TABLE ingot_runs ALTER COLUMN trace SET STORAGE EXTERNAL",
 	"ALTER TABLE ingot_chunks ALTER COLUMN data SET STORAGE EXTERNAL",
+	"ALTER TABLE ingot_bundles ALTER COLUMN data SET STORAGE EXTERNAL",
 	"ALTER TABLE ingot_packs ALTER COLUMN data SET STORAGE EXTERNAL",
 }

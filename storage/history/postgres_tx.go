@@ -171,21 +171,21 @@ func runColumnsOf(rows []*runRow) (no []int64, columns []any) {
 	n := len(rows)
 	no = make([]int64, n)
 	id, class, started, ended, event := make([][]byte, n), make([]int64, n), make([]int64, n), make([]int64, n), make([][]byte, n)
-	flags, chunks, extra, trace := make([]int64, n), make([]int64, n), make([][]byte, n), make([][]byte, n)
+	flags, chunks, extra, trace, bundle := make([]int64, n), make([]int64, n), make([][]byte, n), make([][]byte, n), make([]int64, n)
 	for i, r := range rows {
 		no[i], id[i], class[i], started[i], ended[i], event[i] = r.no, r.id[:], r.class, r.started, r.ended, r.event
-		flags[i], chunks[i], extra[i], trace[i] = int64(r.flags), r.chunks, r.extra, r.trace
+		flags[i], chunks[i], extra[i], trace[i], bundle[i] = int64(r.flags), r.chunks, r.extra, r.trace, r.bundle
 	}
-	return no, []any{no, id, class, started, ended, event, flags, chunks, extra, trace}
+	return no, []any{no, id, class, started, ended, event, flags, chunks, extra, trace, bundle}
 }
 
 // runArrays are those columns as a table.
 const runArrays = `unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bigint[],
-	$9::bytea[], $10::bytea[]) AS u (no, id, class, started, ended, event, flags, chunks, extra, trace)`
+	$9::bytea[], $10::bytea[], $11::bigint[]) AS u (no, id, class, started, ended, event, flags, chunks, extra, trace, bundle)`
 
 func (t *postgresTx) insertRuns(ctx context.Context, rows []*runRow) (clashes []int, err error) {
 	no, columns := runColumnsOf(rows)
-	return t.insert(ctx, no, `INSERT INTO ingot_runs (no, id, class, started, ended, event, flags, chunks, extra, trace)
+	return t.insert(ctx, no, `INSERT INTO ingot_runs (no, id, class, started, ended, event, flags, chunks, extra, trace, bundle)
 		SELECT * FROM `+runArrays+` ON CONFLICT (no) DO NOTHING RETURNING no`, columns...)
 }
 
@@ -313,9 +313,9 @@ func (t *postgresTx) park(ctx context.Context, no, at int64, data, gone []byte) 
 }
 
 func (t *postgresTx) setGone(ctx context.Context, no int64, gone []byte) error {
-	return t.exec(ctx, "UPDATE ingot_parked SET gone = $2 WHERE no = $1", no, gone)
+	return t.exec(ctx, "INSERT INTO ingot_parked_gone (no, gone) VALUES ($1, $2) ON CONFLICT (no) DO UPDATE SET gone = excluded.gone", no, gone)
 }
 
 func (t *postgresTx) unpark(ctx context.Context, no int64) error {
-	return t.exec(ctx, "DELETE FROM ingot_parked WHERE no = $1", no)
+	return t.exec(ctx, "WITH g AS (DELETE FROM ingot_parked_gone WHERE no = $1) DELETE FROM ingot_parked WHERE no = $1", no)
 }

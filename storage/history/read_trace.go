@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"ingot/engine"
@@ -21,28 +22,61 @@ func (db *DB) full(ctx context.Context, numbers []int64) ([]runRow, error) {
 	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
 	var a args
 	list := db.numbers(&a, numbers)
-	query := "SELECT " + runColumns + ", r.trace, -1 AS seq FROM ingot_runs r WHERE r.no IN " + list +
-		" UNION ALL SELECT c.run, NULL, 0, 0, 0, NULL, 0, NULL, c.data, c.seq FROM ingot_chunks c WHERE c.run IN " + list +
-		" ORDER BY 1, 10"
+	query := "SELECT " + runColumns + ", coalesce(r.bundle, 0), r.trace, -1 AS seq FROM ingot_runs r WHERE r.no IN " + list +
+		" UNION ALL SELECT c.run, NULL, 0, 0, 0, NULL, 0, NULL, 0, c.data, c.seq FROM ingot_chunks c WHERE c.run IN " + list +
+		" UNION ALL SELECT b.no, NULL, 0, 0, 0, NULL, 0, NULL, b.no, b.data, -2 FROM ingot_bundles b WHERE b.no IN (" +
+		"SELECT x.bundle FROM ingot_runs x WHERE x.no IN " + list + ") ORDER BY 1, 11"
 	var rows []runRow
+	bundles := map[int64][]byte{}
 	err := db.query(ctx, query, a, func(scan func(...any) error) error {
 		var row runRow
 		var seq int64
-		if err := scanRun(scan, &row, &row.trace, &seq); err != nil {
+		if err := scanRun(scan, &row, &row.bundle, &row.trace, &seq); err != nil {
 			return err
 		}
-		if last := len(rows) - 1; seq < 0 {
+		last := len(rows) - 1
+		switch {
+		case seq == -2:
+			bundles[row.no] = row.trace
+		case seq == -1:
 			rows = append(rows, row)
-		} else if last >= 0 && rows[last].no == row.no {
+		case last >= 0 && rows[last].no == row.no:
 			rows[last].trace = append(rows[last].trace, row.trace...)
 		}
 		return nil
 	})
+	unbundleRows(rows, bundles)
 	return rows, err
+}
+
+// unbundleRows takes the records of rows out of bundles, each of which is unpacked once.
+// What cannot be read is a fault of its row.
+func unbundleRows(rows []runRow, bundles map[int64][]byte) {
+	of := map[int64][]*runRow{}
+	for i := range rows {
+		if no := rows[i].bundle; no != 0 {
+			of[no] = append(of[no], &rows[i])
+		}
+	}
+	for no, some := range of {
+		records, err := unpack(bundles[no])
+		for _, row := range some {
+			fault := err
+			if fault == nil {
+				row.trace, fault = unbundle(row.trace, records)
+			}
+			if fault != nil {
+				row.fault = fmt.Errorf("row %d of ingot_bundles: %w", no, fault)
+			}
+		}
+	}
 }
 
 // records decodes the records of a row.
 func (db *DB) records(row *runRow, visit func(*engine.Lifecycle) error) error {
+	if row.fault != nil {
+		return row.fault
+	}
 	b, err := unpack(row.trace)
 	if err != nil {
 		return err

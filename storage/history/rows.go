@@ -19,7 +19,9 @@ type runRow struct {
 	flags          engine.LifecycleFlags
 	chunks         int64  // rows of ingot_chunks
 	extra          []byte // nil if there is none
+	bundle         int64  // 0 if trace refers to none
 	trace          []byte // frames
+	fault          error  // why a reader has no records of it; nil if it has
 }
 
 func (r *runRow) status() Status { return classStatus(r.class) }

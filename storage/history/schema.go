@@ -17,6 +17,8 @@ var schema = []string{
 	`CREATE INDEX IF NOT EXISTS ingot_runs_event ON ingot_runs (event{no})`,
 	`CREATE TABLE IF NOT EXISTS ingot_chunks (
 		run {int} NOT NULL, seq {int} NOT NULL, data {blob} NOT NULL, PRIMARY KEY (run, seq)){clustered}`,
+	`CREATE TABLE IF NOT EXISTS ingot_bundles (
+		no {int} PRIMARY KEY, runs {int} NOT NULL, data {blob} NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS ingot_events (
 		no {int} PRIMARY KEY, id {blob} NOT NULL, name {int} NOT NULL, received {int} NOT NULL, ts {int} NOT NULL,
 		external {text}, v {text}, data {blob}, "user" {blob})`,
@@ -27,6 +29,8 @@ var schema = []string{
 		name {int} NOT NULL, no {int} NOT NULL, first {int} NOT NULL, n {int} NOT NULL, PRIMARY KEY (name, no)){clustered}`,
 	`CREATE TABLE IF NOT EXISTS ingot_parked (
 		no {int} PRIMARY KEY, at {int} NOT NULL, data {blob} NOT NULL, gone {blob} NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS ingot_parked_gone (
+		no {int} PRIMARY KEY, gone {blob} NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS ingot_batch_events (
 		event {blob} NOT NULL, run {int} NOT NULL, PRIMARY KEY (event, run)){clustered}`,
 	`CREATE TABLE IF NOT EXISTS ingot_skips (
@@ -42,4 +46,5 @@ var schema = []string{
 // before may lack. They may be null, and programs from before leave them so.
 var added = []struct{ table, column, kind string }{
 	{"ingot_events", "sessions", "{blob}"},
+	{"ingot_runs", "bundle", "{int}"},
 }

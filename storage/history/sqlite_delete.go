@@ -57,13 +57,22 @@ func (s *sqlite) pragma(name string) (int64, error) {
 }
 
 func (t *sqliteTx) deleteRuns(ctx context.Context, rows []runRow, links []batchEventRow) error {
-	for _, i := range []int{stDeleteRun, stDeleteChunks} {
-		err := t.each(ctx, i, len(rows), func(st *lite.Stmt, i int) {
-			st.Int(1, rows[i].no)
+	bundles := map[int64]int64{} // how many of their runs go
+	for i := range rows {
+		err := t.all(ctx, stDeleteRun, func(st *lite.Stmt) { st.Int(1, rows[i].no) }, func(st *lite.Stmt) {
+			if no := st.ColumnInt(0); no != 0 {
+				bundles[no]++
+			}
 		})
 		if err != nil {
 			return err
 		}
+	}
+	if err := t.leaveBundles(ctx, bundles); err != nil {
+		return err
+	}
+	if err := t.each(ctx, stDeleteChunks, len(rows), func(st *lite.Stmt, i int) { st.Int(1, rows[i].no) }); err != nil {
+		return err
 	}
 	return t.each(ctx, stDeleteLink, len(links), func(st *lite.Stmt, i int) {
 		st.Blob(1, links[i].event[:])

@@ -23,7 +23,10 @@ func (t *sqliteTx) setGone(ctx context.Context, no int64, gone []byte) error {
 }
 
 func (t *sqliteTx) unpark(ctx context.Context, no int64) error {
-	return t.one(ctx, stUnpark, func(st *lite.Stmt) {
-		st.Int(1, no)
-	})
+	for _, i := range []int{stUnpark, stDropGone} {
+		if err := t.one(ctx, i, func(st *lite.Stmt) { st.Int(1, no) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

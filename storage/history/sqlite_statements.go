@@ -26,12 +26,17 @@ const (
 	stPark
 	stSetGone
 	stUnpark
+	stDropGone
 	stAddBatchEvent
 	stPutSkip
 	stDeletePending
 	stAddCount
 	stDropCounts
+	stLastBundle
+	stAddBundle
 	stDeleteRun
+	stDeleteBundle
+	stSetBundle
 	stDeleteLink
 	stNeeded
 	stFindEvent
@@ -59,7 +64,7 @@ var statements = [...]string{
 	stName:           "SELECT no FROM ingot_names WHERE name = ?",
 	stAddName:        "INSERT INTO ingot_names (no, name) SELECT ?1 * (coalesce(max(abs(no)), 0) + 1), ?2 FROM ingot_names RETURNING no",
 	stAddEvent:       `INSERT OR IGNORE INTO ingot_events (no, id, name, received, ts, external, v, data, "user", sessions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-	stAddRun:         "INSERT OR IGNORE INTO ingot_runs (no, id, class, started, ended, event, flags, chunks, extra, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	stAddRun:         "INSERT OR IGNORE INTO ingot_runs (no, id, class, started, ended, event, flags, chunks, extra, trace, bundle) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	stFindRun:        "SELECT no, class, started, ended, event, flags, chunks, extra, trace FROM ingot_runs WHERE no >= ? AND no < ? AND id = ? LIMIT 1",
 	stHasRun:         "SELECT 1 FROM ingot_runs WHERE no >= ? AND no < ? AND id = ? LIMIT 1",
 	stHasEvent:       "SELECT 1 FROM ingot_events WHERE no >= ? AND no < ? AND id = ? LIMIT 1",
@@ -71,13 +76,18 @@ var statements = [...]string{
 	stChunks:         "SELECT data FROM ingot_chunks WHERE run = ? ORDER BY seq",
 	stDeleteChunks:   "DELETE FROM ingot_chunks WHERE run = ?",
 	stPark:           "INSERT INTO ingot_parked (no, at, data, gone) VALUES (?, ?, ?, ?)",
-	stSetGone:        "UPDATE ingot_parked SET gone = ?2 WHERE no = ?1",
+	stSetGone:        "INSERT OR REPLACE INTO ingot_parked_gone (no, gone) VALUES (?, ?)",
 	stUnpark:         "DELETE FROM ingot_parked WHERE no = ?",
+	stDropGone:       "DELETE FROM ingot_parked_gone WHERE no = ?",
 	stAddBatchEvent:  "INSERT OR IGNORE INTO ingot_batch_events (event, run) VALUES (?, ?)",
 	stPutSkip:        "INSERT OR REPLACE INTO ingot_skips (event, fn, reason, at, pending) VALUES (?, ?, ?, ?, ?)",
 	stDeletePending:  "DELETE FROM ingot_skips WHERE event = ? AND fn = ? AND pending = 1",
 	stDropCounts:     "DELETE FROM ingot_counts WHERE n = 0",
-	stDeleteRun:      "DELETE FROM ingot_runs WHERE no = ?",
+	stLastBundle:     "SELECT coalesce(max(no), 0) FROM ingot_bundles",
+	stAddBundle:      "INSERT INTO ingot_bundles (no, runs, data) VALUES (?, ?, ?)",
+	stDeleteRun:      "DELETE FROM ingot_runs WHERE no = ? RETURNING bundle",
+	stDeleteBundle:   "DELETE FROM ingot_bundles WHERE no = ? AND runs <= ?",
+	stSetBundle:      "UPDATE ingot_bundles SET runs = runs - ?2 WHERE no = ?1",
 	stDeleteLink:     "DELETE FROM ingot_batch_events WHERE event = ? AND run = ?",
 	stNeeded:         "SELECT 1 FROM (SELECT ? AS id) e WHERE NOT (" + notNeeded + ")",
 	stFindEvent:      "SELECT no, name FROM ingot_events WHERE no >= ? AND no < ? AND id = ? LIMIT 1",

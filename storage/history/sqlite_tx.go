@@ -215,6 +215,7 @@ func (t *sqliteTx) insertRuns(ctx context.Context, rows []*runRow) (clashes []in
 		st.Int(8, r.chunks)
 		st.Blob(9, r.extra)
 		st.Blob(10, r.trace)
+		st.Int(11, r.bundle)
 	})
 }
 

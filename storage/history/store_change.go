@@ -7,7 +7,7 @@ import (
 )
 
 // change adds the batch's records to runs that exist.
-func (s *store) change(ctx context.Context, runs []*pendingRun) error {
+func (s *store) change(ctx context.Context, f *fold, runs []*pendingRun) error {
 	if len(runs) == 0 {
 		return nil
 	}
@@ -28,15 +28,16 @@ func (s *store) change(ctx context.Context, runs []*pendingRun) error {
 	rows := make([]*runRow, 0, len(runs))
 	var added []chunkRow
 	for _, p := range runs {
+		frame := f.runFrame(p.folded)
 		switch {
 		case p.joins():
-			p.trace = append(append(p.old.trace, chunks[p.no]...), p.frame...)
+			p.trace = append(append(p.old.trace, chunks[p.no]...), frame...)
 			p.chunks = 0
-		case p.chunks == 0 && len(p.old.trace)+len(p.frame) <= growTrace:
-			p.trace = append(p.old.trace, p.frame...)
+		case p.chunks == 0 && len(p.old.trace)+len(frame) <= growTrace:
+			p.trace = append(p.old.trace, frame...)
 		default:
 			p.trace = p.old.trace
-			added = append(added, chunkRow{p.no, p.chunks, p.frame})
+			added = append(added, chunkRow{p.no, p.chunks, frame})
 			p.chunks++
 		}
 		rows = append(rows, &p.runRow)

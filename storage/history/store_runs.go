@@ -21,7 +21,6 @@ type pendingRun struct {
 	folded *foldedRun
 	fn     functionRow
 	old    *runRow // nil if it is new
-	frame  []byte
 }
 
 // runsOf says what is done with a batch's runs.
@@ -58,14 +57,14 @@ func (s *store) runs(ctx context.Context, f *fold, of runsOf) error {
 		}
 		f.pending = append(f.pending, pendingRun{old: row})
 		p := &f.pending[len(f.pending)-1]
-		if err := s.prepare(ctx, f, p, &f.runs[i]); err != nil {
+		if err := s.prepare(ctx, p, &f.runs[i]); err != nil {
 			return err
 		}
 		switch {
 		case row != nil:
 			changed = append(changed, p)
 		case p.no <= last: // its number is taken
-			if err := s.runAgain(ctx, p, &changed); err != nil {
+			if err := s.runAgain(ctx, f, p, &changed); err != nil {
 				return err
 			}
 		default:
@@ -73,10 +72,10 @@ func (s *store) runs(ctx context.Context, f *fold, of runsOf) error {
 			fresh = append(fresh, p)
 		}
 	}
-	if err := s.insert(ctx, fresh, &changed); err != nil {
+	if err := s.insert(ctx, f, fresh, &changed); err != nil {
 		return err
 	}
-	return s.change(ctx, changed)
+	return s.change(ctx, f, changed)
 }
 
 // findOld looks for the runs that do not begin in the batch.
@@ -103,9 +102,9 @@ func (s *store) findOld(ctx context.Context, f *fold, all bool) (map[int32]*runR
 	return old, nil
 }
 
-// prepare makes the row that the run would have if it were new.
-func (s *store) prepare(ctx context.Context, f *fold, p *pendingRun, r *foldedRun) error {
-	p.folded, p.key, p.frame = r, r.key, f.frame(r)
+// prepare makes the row that the run would have if it were new, without its trace.
+func (s *store) prepare(ctx context.Context, p *pendingRun, r *foldedRun) error {
+	p.folded, p.key = r, r.key
 	p.started, p.ended = r.started, r.ended
 	id := r.fn
 	if p.old != nil {
@@ -128,7 +127,6 @@ func (s *store) prepare(ctx context.Context, f *fold, p *pendingRun, r *foldedRu
 		}
 	}
 	p.class = classOf(p.fn.no, status, p.flags&engine.FlagDeferred != 0)
-	p.trace = p.frame
 	return nil
 }
 
@@ -144,9 +142,13 @@ func (r *runRow) schedule(l *engine.Lifecycle) {
 }
 
 // insert adds new runs. Those that turn out to exist go to changed.
-func (s *store) insert(ctx context.Context, fresh []*pendingRun, changed *[]*pendingRun) error {
+func (s *store) insert(ctx context.Context, f *fold, fresh []*pendingRun, changed *[]*pendingRun) error {
 	if len(fresh) == 0 {
 		return nil
+	}
+	bundles, err := s.bundle(ctx, f, fresh)
+	if err != nil {
+		return err
 	}
 	rows := make([]*runRow, len(fresh))
 	for i, p := range fresh {
@@ -159,7 +161,11 @@ func (s *store) insert(ctx context.Context, fresh []*pendingRun, changed *[]*pen
 	var clashed []*pendingRun
 	for _, i := range clashes {
 		clashed = append(clashed, fresh[i])
+		f.bundler.leave(fresh[i])
 		fresh[i] = nil
+	}
+	if err := s.tx.insertBundles(ctx, bundles); err != nil {
+		return err
 	}
 	for _, p := range fresh {
 		if p == nil {
@@ -170,7 +176,7 @@ func (s *store) insert(ctx context.Context, fresh []*pendingRun, changed *[]*pen
 		}
 	}
 	for _, p := range clashed {
-		if err := s.runAgain(ctx, p, changed); err != nil {
+		if err := s.runAgain(ctx, f, p, changed); err != nil {
 			return err
 		}
 	}
@@ -202,7 +208,7 @@ func (s *store) batchEvents(ctx context.Context, p *pendingRun) error {
 }
 
 // runAgain adds a run whose number is taken, or adds it to changed if it exists.
-func (s *store) runAgain(ctx context.Context, p *pendingRun, changed *[]*pendingRun) error {
+func (s *store) runAgain(ctx context.Context, f *fold, p *pendingRun, changed *[]*pendingRun) error {
 	found, err := s.tx.findRuns(ctx, []key{keyOf(p.id)})
 	if err != nil {
 		return err
@@ -215,6 +221,7 @@ func (s *store) runAgain(ctx context.Context, p *pendingRun, changed *[]*pending
 	if p.no, err = s.free(ctx, tableRuns, number(p.id)); err != nil {
 		return err
 	}
+	p.trace = f.runFrame(p.folded)
 	clashes, err := s.tx.insertRuns(ctx, []*runRow{&p.runRow})
 	if err != nil {
 		return err

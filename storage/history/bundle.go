@@ -1,0 +1,94 @@
+package history
+
+import (
+	"context"
+)
+
+// Bundled traces. Rows of runs are written where their numbers are, which is anywhere among
+// those of the last seconds: the larger they are, the more pages of the table a batch changes
+// and splits. So the records of runs that begin and end within a batch, or were parked, which
+// are most, are stored beside: those of many runs are one row of ingot_bundles, compressed
+// together, behind all others. The row of such a run has the number of its bundle, and its
+// trace begins with a reference: where in the bundle its records are. What is recorded of it
+// later follows as frames and chunks, as with all others.
+//
+// A bundle counts the runs that refer to it, and goes with the last of them.
+
+// Bounds of bundles, chosen by BenchmarkStore: large ones are cheap to store, and small
+// ones to read a single run of.
+const (
+	// bundleBytes of records are a bundle: about 40 runs of three steps.
+	bundleBytes = 64 << 10
+	// minBundled runs are worth a bundle.
+	minBundled = 8
+	// maxBundledRun bounds the records of a run that is bundled, bytes.
+	maxBundledRun = 8 << 10
+)
+
+// bundleRow is a row of ingot_bundles.
+type bundleRow struct {
+	no   int64
+	runs int64 // that refer to it
+	data []byte
+}
+
+// bundler makes the bundles of a batch.
+type bundler struct {
+	rows []bundleRow
+	// records is those of the bundle that grows.
+	records []byte
+}
+
+// bundle gives new runs their traces, and returns the bundles to which they refer. These are
+// valid until the next batch.
+func (s *store) bundle(ctx context.Context, f *fold, runs []*pendingRun) ([]bundleRow, error) {
+	b := &f.bundler
+	b.rows, b.records = b.rows[:0], b.records[:0]
+	left := 0 // runs that may be bundled
+	for _, p := range runs {
+		if p.status().Ended() {
+			left++
+		}
+	}
+	next := int64(0)
+	if left >= minBundled {
+		last, err := s.tx.lastBundle(ctx)
+		if err != nil {
+			return nil, err
+		}
+		next = last + 1
+	}
+	for _, p := range runs {
+		from := len(b.records)
+		b.records = f.encode(b.records, p.folded)
+		size := len(b.records) - from
+		if next == 0 || !p.status().Ended() || size > maxBundledRun {
+			p.trace = f.frame(b.records[from:])
+			b.records = b.records[:from]
+			continue
+		}
+		if from == 0 {
+			b.rows = append(b.rows, bundleRow{no: next})
+			next++
+		}
+		open := &b.rows[len(b.rows)-1]
+		open.runs++
+		p.bundle, p.trace = open.no, f.arena.add(referenceRoom, func(dst []byte) []byte { return appendReference(dst, from, size) })
+		if left--; len(b.records) >= bundleBytes && left >= minBundled {
+			open.data = f.frame(b.records)
+			b.records = b.records[:0]
+		}
+	}
+	if len(b.records) > 0 {
+		b.rows[len(b.rows)-1].data = f.frame(b.records)
+	}
+	return b.rows, nil
+}
+
+// leave lets a run, which has not been inserted, refer to no bundle any more.
+func (b *bundler) leave(p *pendingRun) {
+	if p.bundle != 0 {
+		b.rows[p.bundle-b.rows[0].no].runs--
+		p.bundle = 0
+	}
+}
