@@ -30,7 +30,7 @@ const (
 type deadJSON struct {
 	ID         string    `json:"id"`
 	At         time.Time `json:"at"`
-	Kind       string    `json:"kind"` // run, events or entry
+	Kind       string    `json:"kind"` // run, events, entry or message
 	Run        string    `json:"run_id,omitempty"`
 	FunctionID string    `json:"function_id,omitempty"`
 	Function   string    `json:"function,omitempty"`
