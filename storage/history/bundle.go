@@ -59,6 +59,7 @@ func (s *store) bundle(ctx context.Context, f *fold, runs []*pendingRun) ([]bund
 		next = last + 1
 	}
 	for _, p := range runs {
+		f.pace.Step()
 		from := len(b.records)
 		b.records = f.encode(b.records, p.folded)
 		size := len(b.records) - from

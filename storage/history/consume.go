@@ -11,6 +11,7 @@ import (
 
 	"ingot/engine"
 	"ingot/engine/event"
+	"ingot/internal/pace"
 )
 
 // Source is where history comes from; *engine.Engine implements it.
@@ -34,6 +35,8 @@ const (
 	batchBytes = 2 << 20
 	// retryMax bounds the pause after a failed store, which begins at retryMin.
 	retryMin, retryMax = 100 * time.Millisecond, 5 * time.Second
+	// restUntil is how far behind the consumer rests while it stores.
+	restUntil = 2 * storeEvery
 	// syncWait bounds Sync.
 	syncWait = 3 * time.Second
 )
@@ -66,6 +69,7 @@ type Consumer struct {
 	buffer  []byte
 	records []engine.Lifecycle
 	batch   Batch
+	pace    pace.Pace // of gathering a batch
 	// unsure says that a store has failed in a way that may have stored its batch all the
 	// same: the connection may have broken after the commit.
 	unsure bool
@@ -301,6 +305,11 @@ func (c *Consumer) move(ctx context.Context, park bool) (more bool, err error) {
 	c.waiting = nil
 	c.mu.Unlock()
 	park = park && len(waiting) == 0
+	var hurry func() bool
+	if len(waiting) == 0 {
+		hurry = c.hurry
+	}
+	c.pace.Begin(hurry)
 	if c.unsure {
 		err = c.locate(ctx)
 	}
@@ -308,7 +317,7 @@ func (c *Consumer) move(ctx context.Context, park bool) (more bool, err error) {
 		more, err = c.gather()
 	}
 	if err == nil && (!c.batch.empty() || c.parked && !park) {
-		c.batch.Park = park
+		c.batch.Park, c.batch.Hurry = park, hurry
 		err = c.db.Store(ctx, &c.batch)
 		c.unsure = err != nil
 		c.parked = c.parked && err != nil || park
@@ -336,6 +345,14 @@ func (c *Consumer) move(ctx context.Context, park bool) (more bool, err error) {
 		w <- nil
 	}
 	return false, nil
+}
+
+// hurry says that what is being stored should be soon: somebody waits for it, or history is
+// too far behind to rest.
+func (c *Consumer) hurry() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) > 0 || !c.behind.IsZero() && time.Since(c.behind) > restUntil
 }
 
 func (c *Consumer) fail(err error) {
@@ -366,6 +383,7 @@ func (c *Consumer) gather() (more bool, err error) {
 			// The engine has a dead letter of it.
 			c.log.Error("events that cannot be read are left out of history", "error", err, "from", g.First, "count", g.Count)
 		}
+		c.pace.Step()
 		next = g.First + uint64(g.Count)
 		b.LogNext = next
 		size += len(g.Data)
@@ -377,6 +395,7 @@ func (c *Consumer) gather() (more bool, err error) {
 				more = true
 				return false
 			}
+			c.pace.Step()
 			size += len(value)
 			b.OutboxNext[p] = seq + 1
 			if err := c.take(value); err != nil {

@@ -296,3 +296,70 @@ func TestConsumeParks(t *testing.T) {
 		expect("closed")
 	})
 }
+
+// watchedDB is a database that shows what it is given before it stores it.
+type watchedDB struct {
+	*fakeDB
+	watch func(b *Batch)
+}
+
+func (d watchedDB) Store(ctx context.Context, b *Batch) error {
+	d.watch(b)
+	return d.fakeDB.Store(ctx, b)
+}
+
+// TestHurry: the consumer rests while it stores, until somebody waits or it is far behind.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSource(t)
+		var watch func(b *Batch)
+		var c *Consumer
+		stores := 0 // of batches with something in them
+		store := func(doing string, act func(), hurries ...bool) {
+			t.Helper()
+			stores = 0
+			watch = func(b *Batch) {
+				if b.empty() { // which gives rows to what is parked
+					return
+				}
+				stores++
+				for i, want := range hurries {
+					if i > 0 {
+						act()
+					}
+					if got := b.Hurry == nil || b.Hurry(); got != want {
+						t.Errorf("%s, %d: hurries is %v", doing, i, got)
+					}
+				}
+			}
+			s.add(0)
+			time.Sleep(2*storeEvery + 2*restUntil)
+			synctest.Wait()
+			if stores != 1 {
+				t.Errorf("%s: %d stores, want 1", doing, stores)
+			}
+		}
+		c = Consume(watchedDB{newFakeDB(), func(b *Batch) { watch(b) }}, s, slog.New(slog.DiscardHandler))
+		store("nobody waits", nil, false)
+		store("somebody comes", func() {
+			go func() {
+				if err := c.Sync(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			time.Sleep(time.Millisecond)
+		}, false, true)
+		store("it takes long", func() { time.Sleep(restUntil + 1) }, false, true)
+		watch = func(b *Batch) {
+			if !b.empty() && b.Hurry != nil {
+				t.Error("a store that is waited for rests")
+			}
+		}
+		s.add(0)
+		if err := c.Sync(t.Context()); err != nil {
+			t.Error(err)
+		}
+		c.Close(t.Context())
+	})
+}

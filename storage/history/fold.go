@@ -8,6 +8,7 @@ import (
 	"ingot/engine"
 	"ingot/engine/event"
 	"ingot/internal/ids"
+	"ingot/internal/pace"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -27,11 +28,15 @@ type Batch struct {
 	// Park allows runs that have not ended to have no row yet: readers do not see them.
 	// Without it every run has one, also those that earlier batches parked.
 	Park bool
+	// Hurry says that somebody waits for the batch. Until then, storing it rests now and then
+	// (package pace); it does not if Hurry is nil.
+	Hurry func() bool
 }
 
 // fold is a batch by row: what all its records say of a run together. It is used again
 // for the next batch, so that it hardly allocates.
 type fold struct {
+	pace    pace.Pace // of storing the batch
 	records []*engine.Lifecycle
 	next    []int32 // the next record of the same run; -1 at the end
 	runs    []foldedRun
@@ -104,10 +109,12 @@ func (f *fold) read(b *Batch) error {
 	f.arena.reset()
 	f.slab.reset()
 	for _, rec := range b.Events {
+		f.pace.Step()
 		faults = cmp.Or(faults, f.event(rec, false))
 	}
 	at := int32(-1) // the run of the record before
 	for _, l := range b.Records {
+		f.pace.Step()
 		switch l.Kind {
 		case engine.EventSkipped, engine.EventPending:
 			f.skips = append(f.skips, l)

@@ -29,7 +29,7 @@ func (db *DB) open(ctx context.Context, cfg *Config) (err error) {
 	db.first.busy = make(chan struct{}, 1)
 	if cfg.Path != "" {
 		db.first.makeTables = func(context.Context) error { return nil } // it has them
-		db.backend, err = openSQLite(ctx, cfg.Path)
+		db.backend, err = openSQLite(ctx, cfg.Path, &db.fold.pace)
 	} else {
 		var p *postgres
 		if p, err = openPostgres(ctx, cfg); err == nil {

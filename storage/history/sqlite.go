@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"ingot/internal/pace"
 	"ingot/storage/history/internal/lite"
 
 	"github.com/oklog/ulid/v2"
@@ -37,15 +38,16 @@ type sqlite struct {
 
 	mu     sync.Mutex // protects the writer; held by a transaction
 	writer *lite.Conn
+	pace   *pace.Pace   // of the batch that is stored, if one is
 	stmts  []*lite.Stmt // by statement; nil if not yet prepared
 }
 
-func openSQLite(ctx context.Context, path string) (*sqlite, error) {
+func openSQLite(ctx context.Context, path string, p *pace.Pace) (*sqlite, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &sqlite{path: abs, stmts: make([]*lite.Stmt, len(statements))}
+	s := &sqlite{path: abs, pace: p, stmts: make([]*lite.Stmt, len(statements))}
 	if s.writer, err = lite.Open(abs); err != nil {
 		return nil, err
 	}

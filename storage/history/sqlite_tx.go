@@ -115,6 +115,7 @@ func (t *sqliteTx) insert(ctx context.Context, i, n int, set func(st *lite.Stmt,
 		return nil, sqliteFault(ctx, err)
 	}
 	for k := range n {
+		t.pace.Step()
 		set(st, k)
 		if err := st.Run(); err != nil {
 			return nil, sqliteFault(ctx, err)

@@ -28,6 +28,8 @@ func (db *DB) store(ctx context.Context, b *Batch) error {
 	f := db.fold
 	defer db.folded()
 	err := db.write(ctx, func(s *store) error {
+		f.pace.Begin(b.Hurry)
+		defer f.pace.Begin(nil)
 		if err := f.read(b); err != nil {
 			db.log.Error("events cannot be read", "error", err)
 		}

@@ -30,6 +30,7 @@ func (s *store) events(ctx context.Context, f *fold) error {
 	var packs []*packRow
 	var single []int32
 	for i := range groups {
+		f.pace.Step()
 		g := &groups[i]
 		if !g.packed {
 			single = append(single, g.events...)

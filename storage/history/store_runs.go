@@ -43,6 +43,7 @@ func (s *store) runs(ctx context.Context, f *fold, of runsOf) error {
 	last := int64(-1)
 	f.pending = slices.Grow(f.pending, len(f.runs)) // pointers into it stay valid
 	for _, i := range f.runOrder {
+		f.pace.Step()
 		row := old[i]
 		if row == nil && of.onlyKnown && !f.runs[i].parked {
 			continue
