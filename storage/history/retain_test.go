@@ -2,7 +2,6 @@ package history
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,7 +152,7 @@ func TestRetainShrinks(t *testing.T) {
 	for i := range 4000 {
 		id := ids.New(1_790_000_000_000 + int64(i))
 		b.Records = append(b.Records, &engine.Lifecycle{Kind: engine.RunScheduled, Run: id, At: 1, Events: []ulid.ULID{id}},
-			&engine.Lifecycle{Kind: engine.RunCompleted, Run: id, At: 2, Payload: fmt.Appendf(nil, "%x", ids.NewUUID())})
+			&engine.Lifecycle{Kind: engine.RunCompleted, Run: id, At: 2, Payload: incompressible(400)})
 	}
 	if err := db.Store(t.Context(), b); err != nil {
 		t.Fatal(err)
