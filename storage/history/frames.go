@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -83,7 +84,10 @@ func unbundle(trace, bundle []byte) ([]byte, error) {
 }
 
 // unpack returns the records of frames.
-func unpack(frames []byte) (records []byte, err error) {
+func unpack(frames []byte) ([]byte, error) { return appendUnpacked(nil, frames) }
+
+// appendUnpacked appends the records of frames.
+func appendUnpacked(records, frames []byte) ([]byte, error) {
 	for len(frames) > 0 {
 		frame, rest, err := splitFrame(frames)
 		if err != nil {
@@ -96,7 +100,7 @@ func unpack(frames []byte) (records []byte, err error) {
 		case packNone:
 			records = append(records, body...)
 		case packS2:
-			if records, err = unpackS2(records, body); err != nil {
+			if records, err = appendS2(records, body); err != nil {
 				return nil, err
 			}
 		default:
@@ -119,17 +123,14 @@ func splitFrame(frames []byte) (frame, rest []byte, err error) {
 	return frames[:end], frames[end:], nil
 }
 
-func unpackS2(dst, body []byte) ([]byte, error) {
+func appendS2(dst, body []byte) ([]byte, error) {
 	n, err := s2.DecodedLen(body)
 	if err != nil || n > maxFrame {
 		return nil, errFrame
 	}
-	records, err := s2.Decode(make([]byte, 0, n), body)
-	if err != nil {
+	dst = slices.Grow(dst, n)
+	if _, err := s2.Decode(dst[len(dst):len(dst)+n], body); err != nil {
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	}
-	if len(dst) == 0 {
-		return records, nil
-	}
-	return append(dst, records...), nil
+	return dst[:len(dst)+n], nil
 }

@@ -58,8 +58,10 @@ func unbundleRows(rows []runRow, bundles map[int64][]byte) {
 			of[no] = append(of[no], &rows[i])
 		}
 	}
+	var records []byte // what rows take of them is a copy
 	for no, some := range of {
-		records, err := unpack(bundles[no])
+		var err error
+		records, err = appendUnpacked(records[:0], bundles[no])
 		for _, row := range some {
 			fault := err
 			if fault == nil {
