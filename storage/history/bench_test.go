@@ -155,3 +155,44 @@ func BenchmarkStore(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTraces reads traces that are in bundles: of one run, and of 50 from anywhere, as a
+// page of runs with their outputs does.
+func BenchmarkTraces(b *testing.B) {
+	db, err := Open(b.Context(), Config{Path: filepath.Join(b.TempDir(), "history.db")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	tr := newTraffic(100)
+	var runs []ulid.ULID
+	for range 20 {
+		batch := tr.batch(1500)
+		for _, l := range batch.Records {
+			if l.Kind == engine.RunScheduled {
+				runs = append(runs, l.Run)
+			}
+		}
+		if err := db.Store(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, n := range []int{1, 50} {
+		b.Run(fmt.Sprintf("runs=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			some := make([]ulid.ULID, n)
+			for range b.N {
+				for i := range some {
+					some[i] = runs[rand.IntN(len(runs))]
+				}
+				if _, err := db.Traces(b.Context(), some); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

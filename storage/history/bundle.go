@@ -1,8 +1,6 @@
 package history
 
-import (
-	"context"
-)
+import "context"
 
 // Bundled traces. Rows of runs are written where their numbers are, which is anywhere among
 // those of the last seconds: the larger they are, the more pages of the table a batch changes
@@ -36,7 +34,8 @@ type bundleRow struct {
 // bundler makes the bundles of a batch.
 type bundler struct {
 	rows []bundleRow
-	// records is those of the bundle that grows.
+	next int64 // number of the next one
+	// records is those of the bundle that grows, the last of rows.
 	records []byte
 }
 
@@ -51,40 +50,57 @@ func (s *store) bundle(ctx context.Context, f *fold, runs []*pendingRun) ([]bund
 			left++
 		}
 	}
-	next := int64(0)
-	if left >= minBundled {
+	few := left < minBundled
+	if !few {
 		last, err := s.tx.lastBundle(ctx)
 		if err != nil {
 			return nil, err
 		}
-		next = last + 1
+		b.next = last + 1
 	}
 	for _, p := range runs {
 		f.pace.Step()
-		from := len(b.records)
-		b.records = f.encode(b.records, p.folded)
-		size := len(b.records) - from
-		if next == 0 || !p.status().Ended() || size > maxBundledRun {
-			p.trace = f.frame(b.records[from:])
-			b.records = b.records[:from]
+		if few || !p.status().Ended() {
+			p.trace = f.runFrame(p.folded)
 			continue
 		}
-		if from == 0 {
-			b.rows = append(b.rows, bundleRow{no: next})
-			next++
-		}
-		open := &b.rows[len(b.rows)-1]
-		open.runs++
-		p.bundle, p.trace = open.no, f.arena.add(referenceRoom, func(dst []byte) []byte { return appendReference(dst, from, size) })
+		f.addToBundle(p)
 		if left--; len(b.records) >= bundleBytes && left >= minBundled {
-			open.data = f.frame(b.records)
-			b.records = b.records[:0]
+			f.closeBundle()
 		}
 	}
-	if len(b.records) > 0 {
-		b.rows[len(b.rows)-1].data = f.frame(b.records)
-	}
+	f.closeBundle()
 	return b.rows, nil
+}
+
+// addToBundle gives a run its trace: a reference to the bundle that grows, unless its records
+// are too many.
+func (f *fold) addToBundle(p *pendingRun) {
+	b := &f.bundler
+	from := len(b.records)
+	b.records = f.encode(b.records, p.folded)
+	size := len(b.records) - from
+	if size > maxBundledRun {
+		p.trace = f.frame(b.records[from:])
+		b.records = b.records[:from]
+		return
+	}
+	if from == 0 {
+		b.rows = append(b.rows, bundleRow{no: b.next})
+		b.next++
+	}
+	last := &b.rows[len(b.rows)-1]
+	last.runs++
+	p.bundle = last.no
+	p.trace = f.arena.add(referenceRoom, func(dst []byte) []byte { return appendReference(dst, from, size) })
+}
+
+// closeBundle packs the bundle that grows, if there is one.
+func (f *fold) closeBundle() {
+	if b := &f.bundler; len(b.records) > 0 {
+		b.rows[len(b.rows)-1].data = f.frame(b.records)
+		b.records = b.records[:0]
+	}
 }
 
 // leave lets a run, which has not been inserted, refer to no bundle any more.

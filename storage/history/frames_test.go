@@ -61,3 +61,33 @@ func FuzzDecodeExtra(f *testing.F) {
 		}
 	})
 }
+
+// FuzzUnbundle: a damaged reference is an error, not a fault, and a good one is what is in
+// its place.
+func FuzzUnbundle(f *testing.F) {
+	f.Add(appendReference(nil, 2, 3), []byte("records"))
+	f.Add(appendReference(nil, 5, 3), []byte("records"))
+	f.Add(append(appendReference(nil, 0, 7), packNone, 1, 'a'), []byte("records"))
+	f.Add([]byte{packBundle, 2, 0xff, 0xff}, []byte("records"))
+	f.Add([]byte{packNone, 1, 'a'}, []byte("records"))
+	f.Fuzz(func(t *testing.T, trace, bundle []byte) {
+		frames, err := unbundle(trace, bundle)
+		if err != nil {
+			if !errors.Is(err, errFrame) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		_, rest, err := splitFrame(trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, rest2, err := splitFrame(frames)
+		if err != nil || !bytes.Equal(rest, rest2) {
+			t.Fatalf("%x follows, want %x; %v", rest2, rest, err)
+		}
+		if got, err := unpack(records); err != nil || !bytes.Contains(bundle, got) {
+			t.Errorf("%x is not in the bundle; %v", got, err)
+		}
+	})
+}
