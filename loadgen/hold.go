@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ingot/loadgen/app"
+	"ingot/loadgen/proc"
 	"ingot/loadgen/sender"
 )
 
@@ -17,6 +18,11 @@ const (
 	// holdBound is for one kind of background in all, holdStall for no progress.
 	holdBound = 30 * time.Minute
 	holdStall = time.Minute
+	// A server is at rest if it has used less than restShare of a processor for restWindow;
+	// restBound is for how long that is waited for.
+	restShare  = 0.15
+	restWindow = time.Second
+	restBound  = 2 * time.Minute
 )
 
 // heldKind is one kind of runs in the background.
@@ -77,8 +83,31 @@ func (s *session) hold(ctx context.Context) error {
 		}
 	}
 	s.heldTook = s.clock.Now() - begin
+	s.settle(ctx)
 	s.heldRSS = s.serverSample().RSS
 	return nil
+}
+
+// settle waits until the server, if it can be measured, is at rest. What it still does for the
+// background, such as recording or compacting what is held, would else count as the cost of
+// what is measured.
+func (s *session) settle(ctx context.Context) {
+	if s.serverSample().CPU == proc.Unknown {
+		return
+	}
+	s.progress("waiting until the server is at rest")
+	for begin := time.Now(); time.Since(begin) < restBound; {
+		before, since := s.serverSample().CPU, time.Now()
+		select {
+		case <-time.After(restWindow):
+		case <-ctx.Done():
+			return
+		}
+		if used := s.serverSample().CPU - before; used.Seconds() < restShare*time.Since(since).Seconds() {
+			return
+		}
+	}
+	s.progress("the server is not at rest after %s; it is measured all the same", restBound)
 }
 
 func (s *session) holdRuns(ctx context.Context, k heldKind) error {

@@ -30,6 +30,10 @@ const (
 	// are queued. Then it is the runs that come last, and will end last, which get rows.
 	// Those that have left are in memory for parkFor at most, as long as one of their lot.
 	maxParked = 8 << 20
+	// maxIdle bounds those of a function of which no run has ended for idleFor: it may be held
+	// up, and would for long leave no room to those that others are about to end.
+	maxIdle = maxParked / 8
+	idleFor = 3 * time.Second
 	// maxParkedRun bounds the records of a parked run, bytes.
 	maxParkedRun = 2 << 10
 	// unparkAtOnce bounds the runs of a transaction that gives rows to those that were parked.
@@ -40,9 +44,32 @@ const (
 type parked struct {
 	lots   []*lot // the oldest first
 	runs   map[ulid.ULID]spot
-	bytes  int   // of the records of those that have not left
-	next   int64 // number of the next lot
+	shares map[ids.UUID]*share // by function
+	bytes  int                 // of the records of those that have not left
+	next   int64               // number of the next lot
 	loaded bool
+}
+
+// share is what a function has parked.
+type share struct {
+	bytes int
+	ended int64 // when a run of it was last seen to end, unix ms
+}
+
+// share returns that of a function.
+func (p *parked) share(fn ids.UUID) *share {
+	sh := p.shares[fn]
+	if sh == nil {
+		sh = &share{}
+		p.shares[fn] = sh
+	}
+	return sh
+}
+
+// count changes how much of the function is parked.
+func (p *parked) count(fn ids.UUID, bytes int) {
+	p.bytes += bytes
+	p.share(fn).bytes += bytes
 }
 
 // spot is where a run is parked.
@@ -118,7 +145,7 @@ func (p *parked) include(t *lot) {
 	for n := range t.runs {
 		if !t.isGone(n) {
 			p.runs[t.runs[n].id] = spot{t, n}
-			p.bytes += t.runs[n].to - t.runs[n].from
+			p.count(t.runs[n].fn, t.runs[n].to-t.runs[n].from)
 			t.left++
 		}
 	}
@@ -135,7 +162,7 @@ func (p *parked) leave(id ulid.ULID) (r parkedRun, records []byte, ok bool) {
 	s.lot.left--
 	s.lot.changed = true
 	r = s.lot.runs[s.n]
-	p.bytes -= r.to - r.from
+	p.count(r.fn, r.from-r.to)
 	return r, s.lot.data[r.from:r.to], true
 }
 
@@ -147,7 +174,7 @@ func (p *parked) load(ctx context.Context, db *DB) error {
 	if p.loaded {
 		return nil
 	}
-	*p = parked{runs: map[ulid.ULID]spot{}, next: 1}
+	*p = parked{runs: map[ulid.ULID]spot{}, shares: map[ids.UUID]*share{}, next: 1}
 	err := db.query(ctx, "SELECT p.no, p.at, p.data, coalesce(g.gone, p.gone) FROM ingot_parked p LEFT JOIN ingot_parked_gone g ON g.no = p.no ORDER BY p.no", nil, func(scan func(...any) error) error {
 		t := &lot{}
 		var frames []byte
@@ -194,6 +221,9 @@ func (s *store) parkLots(ctx context.Context, fresh *lot) error {
 		}
 	}
 	clear(p.lots[len(kept):])
+	if len(kept) == 0 {
+		clear(p.shares) // functions come and go
+	}
 	p.lots = kept
 	if len(fresh.runs) == 0 {
 		return nil
@@ -245,6 +275,9 @@ func (f *fold) take(r *foldedRun) {
 // parks reports whether a run of the batch that has no row may remain without one.
 func (s *store) parks(r *foldedRun) bool {
 	if r.scheduled == nil || r.due || r.status.Ended() {
+		return false
+	}
+	if sh := s.db.parked.share(r.fn); sh.bytes > maxIdle && s.db.now()-sh.ended > idleFor.Milliseconds() {
 		return false
 	}
 	age := s.db.now() - int64(r.id.Time())

@@ -107,6 +107,47 @@ func TestPark(t *testing.T) {
 	}
 }
 
+// TestParkIdle: a function whose runs do not end leaves room for those of others.
+func TestParkIdle(t *testing.T) {
+	t.Parallel()
+	now := int64(someMS)
+	db := openTest(t, Config{Path: filepath.Join(t.TempDir(), "history.db"), Now: func() int64 { return now }})
+	held, busy := ids.UUID{1}, ids.UUID{2}
+	made := uint32(0)
+	var last ulid.ULID
+	put := func(fn ids.UUID, runs int, parks bool) {
+		t.Helper()
+		before, _ := parkedRuns(db)
+		b := &Batch{Park: true}
+		for range runs {
+			made++
+			last = ids.Derive(now, binary.BigEndian.AppendUint32(nil, made))
+			r := scheduled(last, fn, ids.New(now))
+			r.Name = strings.Repeat("n", 1<<10)
+			b.Records = append(b.Records, r)
+		}
+		if err := db.Store(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		checkParkedBytes(t, db)
+		if after, _ := parkedRuns(db); (after-before == runs) != parks || (after == before) == parks {
+			t.Errorf("%d of %d runs are parked; all are to be: %v", after-before, runs, parks)
+		}
+	}
+	put(held, maxIdle>>10+1, true) // it may only be new
+	put(held, 1, false)
+	put(busy, maxIdle>>10+1, true)
+	end := last
+	put(busy, 1, false)
+	if err := db.Store(t.Context(), &Batch{Park: true, Records: []*engine.Lifecycle{{Kind: engine.RunCompleted, At: now, Run: end}}}); err != nil {
+		t.Fatal(err)
+	}
+	put(busy, 10, true)
+	put(held, 1, false)
+	now += idleFor.Milliseconds() + 1
+	put(busy, 1, false)
+}
+
 // TestParkFails: what a transaction that failed has done with lots did not happen.
 func TestParkFails(t *testing.T) {
 	t.Parallel()

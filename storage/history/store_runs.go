@@ -48,6 +48,9 @@ func (s *store) runs(ctx context.Context, f *fold, of runsOf) error {
 		if row == nil && of.onlyKnown && !f.runs[i].parked {
 			continue
 		}
+		if f.runs[i].status.Ended() {
+			s.db.parked.share(f.runs[i].fn).ended = s.db.now()
+		}
 		if row == nil && of.park && s.parks(&f.runs[i]) {
 			if ok, err := s.park(ctx, f, &f.runs[i]); err != nil || ok {
 				if err != nil {
