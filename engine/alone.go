@@ -70,7 +70,7 @@ func (p *partition) join(l *lane) {
 	}
 	p.leaveAlone(l.q, l.id)
 	l.guests.push(e)
-	l.state, l.round = laneTurning, e.round()
+	l.state, l.round, l.slot = laneTurning, e.round(), 0
 }
 
 // openLane makes the lane of a run that has waited alone and whose turn it is. It is nil if
@@ -79,7 +79,7 @@ func (p *partition) join(l *lane) {
 func (p *partition) openLane(k picked, r *run) *lane {
 	lim := r.limited()
 	lim.place(false)
-	l := p.lane(k.q, lim.own, lim.keys, false)
+	l := p.laneOf(k.q, lim, false)
 	if l == nil {
 		lim.lane = lim.own // in the store
 		p.touch(r)

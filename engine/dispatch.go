@@ -41,7 +41,7 @@ func (p *partition) enqueue(r *run) {
 	}
 	if guest && p.enqueueAlone(q, lim.own, e) {
 		r.queued = true
-	} else if l := p.lane(q, lim.own, lim.keys, start); l != nil {
+	} else if l := p.laneOf(q, lim, start); l != nil {
 		r.queued = true
 		p.push(l, e, guest)
 	} else {
@@ -274,7 +274,7 @@ func (p *partition) settle(k picked) {
 func (p *partition) loadPicked() {
 	p.absent = p.absent[:0]
 	for i := range p.picks {
-		if id := p.picks[i].e.run[:]; p.runs[ulid.ULID(id)] == nil {
+		if id := p.picks[i].e.run[:]; p.runs[ulid.ULID(id)] == nil && !p.ahead.has(ulid.ULID(id)) {
 			p.absent = append(p.absent, id)
 		}
 	}
@@ -284,17 +284,13 @@ func (p *partition) loadPicked() {
 	slices.SortFunc(p.absent, bytes.Compare)
 	p.absent = slices.CompactFunc(p.absent, bytes.Equal)
 	var held int64
-	p.at = blame{run: ulid.ULID(p.absent[0])}
-	p.check(p.store.Get(TableRun, p.absent, func(i int, v []byte) {
+	p.readPicked(p.absent, func(id ulid.ULID, v []byte) {
 		if held <= maxPickedBytes {
-			if r := p.stored(ulid.ULID(p.absent[i]), v); r != nil {
+			if r := p.stored(id, v); r != nil {
 				held += r.stateSize + int64(size(r.events))
 			}
 		}
-		if i++; i < len(p.absent) {
-			p.at.run = ulid.ULID(p.absent[i])
-		}
-	}))
+	})
 }
 
 // dispatchRun starts the ready jobs of one run while there is capacity.

@@ -324,24 +324,28 @@ const invalidKey = "<invalid>"
 
 // keyValue evaluates a key expression over an event, to text. A nil expression has
 // the value "". off says that the value is `false`, which switches some features
-// off.
+// off. The text is valid until the next use.
 func (p *partition) keyValue(e *expr.Expr, ev []byte) (text []byte, off bool, err error) {
 	if e == nil {
 		return nil, false, nil
 	}
-	v, err := e.ValueJSON(expr.JSON{Event: ev, Now: time.UnixMilli(p.now)})
-	if err != nil {
-		return []byte(invalidKey), false, err
-	}
+	text, isString, v, err := e.AppendJSON(p.text[:0], expr.JSON{Event: ev, Now: time.UnixMilli(p.now)})
 	switch v := v.(type) {
-	case string:
-		return []byte(v), false, nil
 	case float64:
-		return strconv.AppendFloat(nil, v, 'g', -1, 64), false, nil
+		text = strconv.AppendFloat(text, v, 'g', -1, 64)
 	case bool:
-		return strconv.AppendBool(nil, v), !v, nil
+		text, off = strconv.AppendBool(text, v), !v
+	default:
+		if err != nil {
+			text = append(text, invalidKey...)
+		} else if !isString {
+			text = fmt.Appendf(text, "%v", v)
+		}
 	}
-	return fmt.Appendf(nil, "%v", v), false, nil
+	if cap(text) <= keptItems {
+		p.text = text
+	}
+	return text, off, err
 }
 
 // functionKey is the id of a key that counts within one function. field names the

@@ -49,7 +49,8 @@ func (p *partition) gate(kind flowKind, fn *function.Function, scope function.Sc
 	k := gateKey{fn.ID, id}
 	g := p.gates[k]
 	if g == nil {
-		g = &gate{kind: kind, key: k, scope: scope}
+		g = p.newGate()
+		g.kind, g.key, g.scope = kind, k, scope
 		p.gates[k] = g
 		if kind != flowConcurrency {
 			g.flow = p.flow(kind, fn.ID, id)
@@ -80,6 +81,20 @@ func (p *partition) forgetGate(g *gate) {
 	}
 	p.sleepGate(g)
 	delete(p.gates, g.key)
+	if g.kind == flowConcurrency && g.lease == nil && len(p.freeGates) < keptItems {
+		p.freeGates = append(p.freeGates, g) // the calls that have passed it have ended
+	}
+}
+
+func (p *partition) newGate() *gate {
+	n := len(p.freeGates) - 1
+	if n < 0 {
+		return &gate{}
+	}
+	g := p.freeGates[n]
+	p.freeGates = p.freeGates[:n]
+	*g = gate{waiting: g.waiting[:0]}
+	return g
 }
 
 // room is how many calls may pass now, with those that are picked.

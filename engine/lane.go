@@ -34,9 +34,10 @@ type lane struct {
 	// that it is not bounded: it has a gate of wider scope, where it waits for a grant.
 	spare, shared bool
 	state         laneState
-	// round is in which of its function's rounds it is, slot which place there is its own.
-	round int
-	slot  uint64
+	// round is in which of its function's rounds it is, slot which place there is its own: 0
+	// is that of the run that has waited alone, slots counts the others.
+	round       int
+	slot, slots uint64
 	// blocked is the gate that the lane waits at, ticket the one that has let it look.
 	blocked, ticket *gate
 }
@@ -49,7 +50,7 @@ const (
 	laneTurning                  // in its function's round
 	laneBlocked                  // waits at a gate
 	laneDry                      // waits for its next page
-	laneGone                     // is in the store only
+	laneGone                     // is the queue's no more
 )
 
 // lane returns a lane of the queue; it is made if there is none. It is nil if the
@@ -71,7 +72,8 @@ func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *la
 }
 
 func (p *partition) newLane(q *fnQueue, id laneID) *lane {
-	l := &lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, id: id}
+	l := p.freeLane()
+	l.q, l.id, l.size = q, id, p.set.readyWindow
 	// What the store may have of it comes before anything that is added now.
 	l.spilled = q.spill.on
 	if q.lanes == nil {
@@ -83,12 +85,24 @@ func (p *partition) newLane(q *fnQueue, id laneID) *lane {
 	return l
 }
 
+func (p *partition) freeLane() *lane {
+	n := len(p.freeLanes) - 1
+	if n < 0 {
+		return &lane{}
+	}
+	l := p.freeLanes[n]
+	p.freeLanes = p.freeLanes[:n]
+	// Places that it had are passed over, since slots goes on.
+	*l = lane{guests: l.guests, gates: l.gates[:0], slots: l.slots}
+	return l
+}
+
 // setGates gives a lane what its runs have to pass.
 func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
 	p.dropFirsts(l)
 	old := l.gates
 	l.keys, l.start, l.known = keys, start, true
-	l.gates = p.gatesFor(l.q.fn, keys, start)
+	l.gates = p.gatesFor(old[len(old):], l.q.fn, keys, start) // calls may have passed the old ones
 	for _, g := range l.gates {
 		g.refs++
 	}
@@ -135,6 +149,19 @@ func (p *partition) removeLane(l *lane) {
 	if !l.shared {
 		p.lanes--
 	}
+	l.state = laneGone
+	if l.picked+l.calls == 0 && !l.spare && l.guests.len() == 0 && len(p.freeLanes) < keptItems {
+		p.freeLanes = append(p.freeLanes, l)
+	}
+}
+
+// laneOf is the lane of a run's next call, as lane returns it.
+func (p *partition) laneOf(q *fnQueue, lim *runLimits, start bool) *lane {
+	if l := lim.at; l != nil && l.id == lim.own && l.q == q && l.state != laneGone {
+		return l
+	}
+	lim.at = p.lane(q, lim.own, lim.keys, start)
+	return lim.at
 }
 
 func (l *lane) empty() bool { return l.window.empty() && l.guests.len() == 0 }

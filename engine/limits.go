@@ -31,6 +31,24 @@ type runLimits struct {
 	// own is the lane of the run's next call, of first calls if start is set, once known is.
 	own          laneID
 	known, start bool
+	// at is the lane that the run was in last, if it is in memory.
+	at *lane
+}
+
+// newLimits makes room for n keys.
+func newLimits(n int) *runLimits {
+	switch n {
+	case 0:
+		return &runLimits{}
+	case 1:
+		l := &struct {
+			runLimits
+			key [1]limitKey
+		}{}
+		l.keys = l.key[:]
+		return &l.runLimits
+	}
+	return &runLimits{keys: make([]limitKey, n)}
 }
 
 // place sets the lane of the run's next call.
@@ -137,27 +155,26 @@ func (p *partition) assignKeys(r *run, fn *function.Function) {
 		return
 	}
 	ev := firstEvent(r.events)
-	keys := make([]limitKey, len(rules))
+	r.limits = newLimits(len(rules))
 	for i := range rules {
 		k := &rules[i]
 		value, _, err := p.keyValue(k.key, ev)
 		if err != nil {
 			p.keyFault(fn, k.field, err)
 		}
-		keys[i] = limitKey{k.expr, hash128(k.kind, k.owner, k.source, value)}
+		r.limits.keys[i] = limitKey{k.expr, hash128(k.kind, k.owner, k.source, value)}
 	}
-	r.limited().keys = keys
 }
 
-// gatesFor returns the gates that runs with such keys pass before a call. start says
+// gatesFor appends the gates that runs with such keys pass before a call. start says
 // that it is the first one of the run. Those of shared limits come last, all lanes have
 // them in one order: a lane that holds a lease and waits for another one can then not
 // wait for itself, round some corners.
-func (p *partition) gatesFor(fn *function.Function, keys []limitKey, start bool) []*gate {
+func (p *partition) gatesFor(gates []*gate, fn *function.Function, keys []limitKey, start bool) []*gate {
 	if fn == nil {
-		return nil
+		return gates
 	}
-	var gates, shared []*gate
+	var shared []*gate
 	rules := p.rules(fn)
 	for i := range rules {
 		k := &rules[i]
@@ -310,10 +327,7 @@ func (e *encoder) limits(l *runLimits) {
 }
 
 func (d *decoder) limits() *runLimits {
-	l := &runLimits{}
-	if n := d.count(24); n > 0 {
-		l.keys = make([]limitKey, n)
-	}
+	l := newLimits(d.count(24))
 	for i := range l.keys {
 		l.keys[i] = limitKey{expr: d.uint64(), id: d.id()}
 	}
@@ -367,7 +381,7 @@ func (p *partition) misplaced(l *lane, r *run) bool {
 	if lim.place(start); lim.own == l.id {
 		return false
 	}
-	gates := p.gatesFor(l.q.fn, lim.keys, start)
+	gates := p.gatesFor(nil, l.q.fn, lim.keys, start)
 	same := slices.Equal(gates, l.gates)
 	for _, g := range gates {
 		p.forgetGate(g)

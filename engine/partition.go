@@ -166,7 +166,10 @@ type memory struct {
 	lookAt int64
 	idle   []*lane // have ended their last call in this round
 	gates  map[gateKey]*gate
-	lender lender
+	// freeLanes and freeGates are such that are not in use, to be used again.
+	freeLanes []*lane
+	freeGates []*gate
+	lender    lender
 	// contended are gates that may have to give leases back.
 	contended []*gate
 	// throttled are the throttles at which lanes wait.
@@ -186,6 +189,7 @@ type memory struct {
 	crons      cronTable
 	waits      *waitIndex
 	calls      map[CallRef]callInfo
+	ahead      readAhead
 	// keptBytes is what the queued runs in memory take.
 	keptBytes int64
 	// callBytes is the state that the calls under way hold in memory.
@@ -222,6 +226,7 @@ type memory struct {
 	absent       [][]byte // ids of picks that are not in memory
 	enc          encoder
 	key          []byte
+	text         []byte // of a key's value
 	value        [1 + len(flowID{})]byte
 	err          error
 }

@@ -38,6 +38,60 @@ func (q *fifo[T]) pop() T {
 	return e
 }
 
+// longFifo is a fifo that may become long: it lies in pieces, and so is never copied.
+type longFifo[T any] struct {
+	pieces fifo[[]T]
+	head   int // in the first piece
+	n      int
+	spare  []T // a piece to be used again
+}
+
+// pieceSize is the number of elements of a piece.
+const pieceSize = 128
+
+func (q *longFifo[T]) len() int { return q.n }
+
+func (q *longFifo[T]) push(e T) {
+	q.n++
+	all := q.pieces.all()
+	last := len(all) - 1
+	if last >= 0 && len(all[last]) < pieceSize {
+		all[last] = append(all[last], e)
+		return
+	}
+	piece := q.spare
+	if q.spare = nil; piece == nil && last >= 0 { // the first one grows: most queues are short
+		piece = make([]T, 0, pieceSize)
+	}
+	q.pieces.push(append(piece, e))
+}
+
+func (q *longFifo[T]) pop() T {
+	var none T
+	first := q.pieces.all()[0]
+	e := first[q.head]
+	first[q.head] = none
+	q.n--
+	if q.head++; q.head == len(first) {
+		q.pieces.pop()
+		q.head, q.spare = 0, first[:0]
+	}
+	return e
+}
+
+// all are the elements in order.
+func (q *longFifo[T]) all(yield func(T) bool) {
+	from := q.head
+	for _, piece := range q.pieces.all() {
+		for _, e := range piece[from:] {
+			if !yield(e) {
+				return
+			}
+		}
+		from = 0
+	}
+}
+
 // minHeap is a binary heap with its least element first.
 type minHeap[T interface{ less(T) bool }] []T
 

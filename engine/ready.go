@@ -15,8 +15,8 @@ import (
 // key expressions share a lane; first calls have lanes of their own once a throttle or
 // run limit holds them back. Functions take turns, and the lanes of a function take
 // turns, so that neither a function nor a key with a long backlog holds up the others.
-// Lanes whose next run has started before come first, but for each fourth turn, so that
-// runs are ended rather than ever more begun. Within a lane runs go by score. A function
+// Lanes whose next run has started before come first, so that runs are ended rather than
+// ever more begun; the others get turns among them, as many as keep them from starving. Within a lane runs go by score. A function
 // without keyed limits has one lane, the zero lane. The only run of its key needs no lane
 // until it is called (alone.go).
 
@@ -87,9 +87,10 @@ type fnQueue struct {
 	alone map[laneID]readyEntry
 	most  int
 	// rounds are the lanes with work that may go on: those whose next run has started
-	// before, and the others. turns counts those taken.
-	rounds [2]fifo[place]
-	turns  uint
+	// before, and the others. turns counts those taken of the former since the last one of
+	// the latter.
+	rounds [2]longFifo[place]
+	turns  int
 	spill  spill
 }
 
@@ -109,7 +110,8 @@ func (p *partition) advance(l *lane) {
 	if l.begun() {
 		l.round = 0
 	}
-	l.slot++
+	l.slots++
+	l.slot = l.slots
 	l.q.rounds[l.round].push(place{lane: l, slot: l.slot})
 	p.turn(l.q)
 }
@@ -132,28 +134,25 @@ func (p *partition) push(l *lane, e readyEntry, guest bool) {
 // alone; false if there is none.
 func (p *partition) next(q *fnQueue) (picked, bool) {
 	for q.hasTurns() {
-		i := 0
-		if q.rounds[0].len() == 0 || q.rounds[1].len() > 0 && q.turns%4 == 3 {
-			i = 1
-		}
+		i := q.nextRound()
 		at := q.rounds[i].pop()
 		if at.lane == nil {
 			if e, ok := q.alone[at.own]; ok {
-				q.turns++
+				q.turned(i)
 				p.leaveAlone(q, at.own)
 				p.guests--
 				return picked{q: q, own: at.own, e: e, guest: true}, true
 			}
 		}
 		l := q.laneAt(at)
-		if l == nil || l.state != laneTurning || l.slot != at.slot {
-			continue // it is gone, or has a better place
+		if l == nil {
+			continue
 		}
 		l.state = laneIdle
 		ticket := l.ticket
 		l.ticket = nil
 		if p.mayGo(l) {
-			q.turns++
+			q.turned(i)
 			e, guest, _ := l.first()
 			p.takeOut(l, guest)
 			return picked{q: q, l: l, e: e, guest: guest}, true
@@ -165,12 +164,34 @@ func (p *partition) next(q *fnQueue) (picked, bool) {
 	return picked{}, false
 }
 
-// laneAt is the lane that a place is of; nil if it is gone, or a run waits there alone.
-func (q *fnQueue) laneAt(at place) *lane {
-	if at.lane == nil {
-		return q.lanes[at.own]
+// nextRound is the round that has the next turn. Those that have not started get one turn
+// together as often as each of the others has one, and a fourth of all turns at most.
+func (q *fnQueue) nextRound() int {
+	others := q.rounds[0].len()
+	if others == 0 || q.rounds[1].len() > 0 && q.turns >= max(3, others) {
+		return 1
 	}
-	return at.lane
+	return 0
+}
+
+// turned counts a turn of a round.
+func (q *fnQueue) turned(round int) {
+	if q.turns++; round == 1 {
+		q.turns = 0
+	}
+}
+
+// laneAt is the lane whose place it is; nil if that is gone, or has a better place, or a run
+// waits there alone.
+func (q *fnQueue) laneAt(at place) *lane {
+	l := at.lane
+	if l == nil {
+		l = q.lanes[at.own]
+	}
+	if l == nil || l.state != laneTurning || l.slot != at.slot {
+		return nil
+	}
+	return l
 }
 
 // mayGo reports whether a run of the lane may be called. If not, the lane is put

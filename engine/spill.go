@@ -97,9 +97,9 @@ func (p *partition) idleLanes(mark bool) (found bool) {
 			continue
 		}
 		for i := range q.rounds {
-			for _, at := range q.rounds[i].all() {
+			for at := range q.rounds[i].all {
 				l := q.laneAt(at)
-				if l == nil || l.state != laneTurning || l.id == (laneID{}) || l.shared || l.picked > 0 {
+				if l == nil || l.id == (laneID{}) || l.shared || l.picked > 0 {
 					continue
 				}
 				if found = true; !mark {

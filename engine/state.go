@@ -125,7 +125,11 @@ func (p *partition) load(id ulid.ULID) *run {
 func (p *partition) loadStored(id ulid.ULID) (r *run) {
 	at := p.at
 	p.at = blame{run: id}
-	p.check(p.store.Get(TableRun, [][]byte{id[:]}, func(_ int, v []byte) { r = p.stored(id, v) }))
+	if v := p.ahead.take(id); v != nil {
+		r = p.stored(id, v)
+	} else {
+		p.check(p.store.Get(TableRun, [][]byte{id[:]}, func(_ int, v []byte) { r = p.stored(id, v) }))
+	}
 	p.at = at
 	if p.err != nil {
 		return nil
@@ -136,6 +140,7 @@ func (p *partition) loadStored(id ulid.ULID) (r *run) {
 // stored makes a run of its record and of what else is stored of it; nil if there is
 // no record, or none that can be read, which is put aside as a dead letter.
 func (p *partition) stored(id ulid.ULID, record []byte) *run {
+	p.ahead.take(id) // it may change
 	if record == nil {
 		return nil
 	}

@@ -84,6 +84,23 @@ func (e *Expr) ValueJSON(v JSON) (any, error) {
 	return c.runValue()
 }
 
+// AppendJSON is ValueJSON for values that are strings: it appends the value to dst. If it is
+// not a string, isString is false, and other the value.
+func (e *Expr) AppendJSON(dst []byte, v JSON) (text []byte, isString bool, other any, err error) {
+	c := newCtx(e)
+	defer c.release()
+	c.setJSON(v)
+	r, err := c.run()
+	switch {
+	case err != nil:
+		return dst, false, nil, err
+	case r.k == kString:
+		return append(dst, r.s...), true, nil, nil
+	}
+	other, err = r.toAny(c)
+	return dst, false, other, err
+}
+
 func (c *ctx) setVars(v Vars) {
 	c.roots[rootEvent].m, c.roots[rootAsync].m, c.now = v.Event, v.Async, v.Now
 }
