@@ -50,7 +50,11 @@ func (p *partition) waitAlone(q *fnQueue, own laneID, e readyEntry) {
 	q.most = max(q.most, len(q.alone))
 	p.alone++
 	p.guests++
-	q.rounds[e.round()].push(place{own: own})
+	at := place{own: own}
+	if !e.going {
+		at.turn = q.turn + 1
+	}
+	q.rounds[e.round()].push(at)
 	p.turn(q)
 }
 

@@ -38,6 +38,7 @@ type lane struct {
 	// is that of the run that has waited alone, slots counts the others.
 	round       int
 	slot, slots uint64
+	turn        int64
 	// blocked is the gate that the lane waits at, ticket the one that has let it look.
 	blocked, ticket *gate
 }
@@ -73,7 +74,7 @@ func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *la
 
 func (p *partition) newLane(q *fnQueue, id laneID) *lane {
 	l := p.freeLane()
-	l.q, l.id, l.size = q, id, p.set.readyWindow
+	l.q, l.id, l.size, l.turn = q, id, p.set.readyWindow, q.turn+1
 	// What the store may have of it comes before anything that is added now.
 	l.spilled = q.spill.on
 	if q.lanes == nil {

@@ -79,6 +79,8 @@ func (q *longFifo[T]) pop() T {
 	return e
 }
 
+func (q *longFifo[T]) first() T { return q.pieces.all()[0][q.head] }
+
 // all are the elements in order.
 func (q *longFifo[T]) all(yield func(T) bool) {
 	from := q.head
@@ -90,6 +92,41 @@ func (q *longFifo[T]) all(yield func(T) bool) {
 		}
 		from = 0
 	}
+}
+
+// turnQueue is a sortedQueue of places that may become long.
+type turnQueue struct {
+	line   longFifo[place]
+	last   place // of the line
+	others minHeap[place]
+}
+
+func (q *turnQueue) len() int { return q.line.len() + len(q.others) }
+
+func (q *turnQueue) push(e place) {
+	if q.line.len() > 0 && e.less(q.last) {
+		q.others.push(e)
+		return
+	}
+	q.last = e
+	q.line.push(e)
+}
+
+func (q *turnQueue) pop() place {
+	if len(q.others) == 0 || q.line.len() > 0 && q.line.first().less(q.others[0]) {
+		return q.line.pop()
+	}
+	return q.others.pop()
+}
+
+// all are the elements in no order.
+func (q *turnQueue) all(yield func(place) bool) {
+	for _, e := range q.others {
+		if !yield(e) {
+			return
+		}
+	}
+	q.line.all(yield)
 }
 
 // minHeap is a binary heap with its least element first.

@@ -54,7 +54,14 @@ type place struct {
 	lane *lane
 	slot uint64
 	own  laneID
+	turn int64
 }
+
+func (a place) less(b place) bool { return a.turn < b.turn }
+
+// maxBehind is by how many turns to start a run a lane may be behind others, because it had
+// others to go on with, and still get them.
+const maxBehind = 64
 
 // fnQueue is one function's ready queue.
 type fnQueue struct {
@@ -89,8 +96,11 @@ type fnQueue struct {
 	// rounds are the lanes with work that may go on: those whose next run has started
 	// before, and the others. turns counts those taken of the former since the last one of
 	// the latter.
-	rounds [2]longFifo[place]
+	rounds [2]turnQueue
 	turns  int
+	// turn is the number of the last turn to start a run. Each lane has its number, that of its
+	// next one, so that lanes start as many, and so runs in about the order that they came in.
+	turn int64
 	spill  spill
 }
 
@@ -112,7 +122,12 @@ func (p *partition) advance(l *lane) {
 	}
 	l.slots++
 	l.slot = l.slots
-	l.q.rounds[l.round].push(place{lane: l, slot: l.slot})
+	at := place{lane: l, slot: l.slot}
+	if l.round == 1 {
+		l.turn = max(l.turn, l.q.turn-maxBehind)
+		at.turn = l.turn
+	}
+	l.q.rounds[l.round].push(at)
 	p.turn(l.q)
 }
 
@@ -138,7 +153,7 @@ func (p *partition) next(q *fnQueue) (picked, bool) {
 		at := q.rounds[i].pop()
 		if at.lane == nil {
 			if e, ok := q.alone[at.own]; ok {
-				q.turned(i)
+				q.turned(i, at)
 				p.leaveAlone(q, at.own)
 				p.guests--
 				return picked{q: q, own: at.own, e: e, guest: true}, true
@@ -152,7 +167,10 @@ func (p *partition) next(q *fnQueue) (picked, bool) {
 		ticket := l.ticket
 		l.ticket = nil
 		if p.mayGo(l) {
-			q.turned(i)
+			q.turned(i, at)
+			if i == 1 {
+				l.turn = at.turn + 1
+			}
 			e, guest, _ := l.first()
 			p.takeOut(l, guest)
 			return picked{q: q, l: l, e: e, guest: guest}, true
@@ -175,9 +193,9 @@ func (q *fnQueue) nextRound() int {
 }
 
 // turned counts a turn of a round.
-func (q *fnQueue) turned(round int) {
+func (q *fnQueue) turned(round int, at place) {
 	if q.turns++; round == 1 {
-		q.turns = 0
+		q.turns, q.turn = 0, max(q.turn, at.turn)
 	}
 }
 
