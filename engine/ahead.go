@@ -60,11 +60,14 @@ func (a *readAhead) drop(id ulid.ULID) []byte {
 	return v
 }
 
+// ofUse reports whether most of what the last scan read has been asked for.
+func (a *readAhead) ofUse() bool { return a.left <= a.further/4 }
+
 // rows is how many further records are read with n that are asked for: as many as cost less
 // than n searches, and ever more as long as most of them are of use.
 func (a *readAhead) rows(n int) int {
 	most := aheadRows * n
-	if a.left <= a.further/4 {
+	if a.ofUse() {
 		most = max(most, min(2*a.further, maxAheadRows))
 	}
 	a.further, a.left = 0, 0

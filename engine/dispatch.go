@@ -278,7 +278,7 @@ func (p *partition) loadPicked() {
 			p.absent = append(p.absent, id)
 		}
 	}
-	if len(p.absent) < 2 {
+	if n := len(p.absent); n == 0 || n == 1 && !p.ahead.ofUse() {
 		return
 	}
 	slices.SortFunc(p.absent, bytes.Compare)

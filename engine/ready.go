@@ -100,8 +100,8 @@ type fnQueue struct {
 	turns  int
 	// turn is the number of the last turn to start a run. Each lane has its number, that of its
 	// next one, so that lanes start as many, and so runs in about the order that they came in.
-	turn int64
-	spill  spill
+	turn  int64
+	spill spill
 }
 
 func (q *fnQueue) hasCapacity() bool {

@@ -13,7 +13,7 @@ import (
 // Runs in the store and their jobs: loading, saving, adding and removing.
 
 // save writes a changed run: its record, with what of its events and steps is
-// small, and its place in the ready index.
+// small.
 func (p *partition) save(r *run) {
 	if r.ended {
 		return // finish has deleted it
@@ -41,11 +41,13 @@ func (p *partition) save(r *run) {
 	e.run(r)
 	p.batch.Put(TableRun, r.id[:], e.b)
 	p.enc.b = e.b
-	p.index(r)
 }
 
 // index brings a run's entry of the ready index to where it belongs.
 func (p *partition) index(r *run) {
+	if r.ended {
+		return
+	}
 	active := r.active()
 	var lane laneID
 	if r.limits != nil {
@@ -140,7 +142,6 @@ func (p *partition) loadStored(id ulid.ULID) (r *run) {
 // stored makes a run of its record and of what else is stored of it; nil if there is
 // no record, or none that can be read, which is put aside as a dead letter.
 func (p *partition) stored(id ulid.ULID, record []byte) *run {
-	p.ahead.take(id) // it may change
 	if record == nil {
 		return nil
 	}
