@@ -184,6 +184,7 @@ func sequenced(c *engine.Call) engine.Result {
 // change writes to each partition's store behind the engine's back.
 func (d *desk) change(write func(i int, ps engine.PartitionStore, b engine.Batch)) {
 	d.t.Helper()
+	d.node.ForgetRead()
 	for i := range d.node.Partitions() {
 		ps, err := d.store.Partition(i)
 		if err != nil {

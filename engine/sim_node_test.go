@@ -285,3 +285,10 @@ func (n *SimNode) SetLimits(slug string, steps, state int) {
 		n.ask(i, &request{kind: reqStateLimit, fn: fn, limit: state})
 	}
 }
+
+// ForgetRead lets partitions read again what somebody else has changed in the store.
+func (n *SimNode) ForgetRead() {
+	for _, w := range n.e.workers {
+		w.p.ahead = readAhead{}
+	}
+}
