@@ -12,12 +12,10 @@ import (
 // scan costs a tenth of a search. The further ones are kept until their turn comes.
 
 const (
-	// maxAheadBytes bounds the records that a partition has read ahead, and aheadChunk is the
-	// size of the pieces of memory that hold them.
+	// maxAheadBytes bounds the records that a partition has read ahead, with those among them
+	// whose turn has come meanwhile; aheadChunk is the size of the pieces of memory they lie in.
 	maxAheadBytes = 2 << 20
 	aheadChunk    = 64 << 10
-	// maxAhead bounds their number, with those whose turn has come meanwhile.
-	maxAhead = 16384
 	// aheadRows is how many further records cost no more than a search, maxAheadRows how many
 	// are read at most.
 	aheadRows    = 4
@@ -28,12 +26,17 @@ const (
 // one to change it takes it out.
 type readAhead struct {
 	records map[ulid.ULID][]byte
-	order   fifo[ulid.ULID] // oldest first, also of those taken
-	bytes   int
+	order   fifo[aheadRecord] // oldest first, some of them taken
+	bytes   int               // of those in order
 	chunk   []byte
 	// further is how many records the last scan read besides those that were asked for, left
 	// how many of them have not been asked for since.
 	further, left int
+}
+
+type aheadRecord struct {
+	id   ulid.ULID
+	size int
 }
 
 // has reports whether a record has been read.
@@ -44,18 +47,10 @@ func (a *readAhead) has(id ulid.ULID) bool {
 
 // take returns a record and forgets it; nil if it has not been read.
 func (a *readAhead) take(id ulid.ULID) []byte {
-	v := a.drop(id)
-	if v != nil {
-		a.left--
-	}
-	return v
-}
-
-func (a *readAhead) drop(id ulid.ULID) []byte {
 	v, ok := a.records[id]
 	if ok {
 		delete(a.records, id)
-		a.bytes -= len(v)
+		a.left--
 	}
 	return v
 }
@@ -91,8 +86,11 @@ func (a *readAhead) put(id ulid.ULID, record []byte) {
 	a.bytes += len(record)
 	a.further++
 	a.left++
-	for a.order.push(id); a.bytes > maxAheadBytes || a.order.len() > maxAhead; {
-		a.drop(a.order.pop())
+	a.order.push(aheadRecord{id, len(record)})
+	for a.bytes > maxAheadBytes || !a.has(a.order.all()[0].id) {
+		old := a.order.pop()
+		a.bytes -= old.size
+		delete(a.records, old.id)
 	}
 }
 

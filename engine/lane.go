@@ -38,7 +38,8 @@ type lane struct {
 	// is that of the run that has waited alone, slots counts the others.
 	round       int
 	slot, slots uint64
-	turn        int64
+	// turn is the number of its next turn to start a run, among those of its function.
+	turn int64
 	// blocked is the gate that the lane waits at, ticket the one that has let it look.
 	blocked, ticket *gate
 }

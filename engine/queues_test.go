@@ -63,13 +63,13 @@ func TestReadAheadIsBounded(t *testing.T) {
 			t.Fatal("what was put is not there")
 		}
 	}
-	if n := len(a.records); n*len(record) > maxAheadBytes || n > maxAhead || a.order.len() > maxAhead || n < maxAheadBytes/len(record)/2 {
-		t.Errorf("keeps %d records, and %d ids", n, a.order.len())
+	if n := len(a.records); a.bytes > maxAheadBytes || a.bytes != a.order.len()*len(record) || n < maxAheadBytes/len(record)/2-1 {
+		t.Errorf("keeps %d records, and %d ids of %d bytes", n, a.order.len(), a.bytes)
 	}
 	for i := range 50_000 {
 		a.take(id(i))
 	}
-	if a.bytes != 0 || len(a.records) != 0 {
+	if a.put(id(0), record); a.bytes != len(record) || len(a.records) != 1 || a.order.len() != 1 {
 		t.Errorf("%d bytes and %d records are left", a.bytes, len(a.records))
 	}
 	if a.put(id(1), make([]byte, aheadChunk)); a.has(id(1)) {

@@ -16,9 +16,9 @@ import (
 // run limit holds them back. Functions take turns, and the lanes of a function take
 // turns, so that neither a function nor a key with a long backlog holds up the others.
 // Lanes whose next run has started before come first, so that runs are ended rather than
-// ever more begun; the others get turns among them, as many as keep them from starving. Within a lane runs go by score. A function
-// without keyed limits has one lane, the zero lane. The only run of its key needs no lane
-// until it is called (alone.go).
+// ever more begun; the others get turns among them, as many as keep them from starving.
+// Within a lane runs go by score. A function without keyed limits has one lane, the zero
+// lane. The only run of its key needs no lane until it is called (alone.go).
 
 // readyEntry is a run of a lane that has work.
 type readyEntry struct {
