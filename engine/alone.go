@@ -83,7 +83,7 @@ func (p *partition) join(l *lane) {
 func (p *partition) openLane(k picked, r *run) *lane {
 	lim := r.limited()
 	lim.place(false)
-	l := p.laneOf(k.q, lim, false)
+	l := p.runLane(k.q, lim, false)
 	if l == nil {
 		lim.lane = lim.own // in the store
 		p.touch(r)

@@ -41,7 +41,7 @@ func (p *partition) enqueue(r *run) {
 	}
 	if guest && p.enqueueAlone(q, lim.own, e) {
 		r.queued = true
-	} else if l := p.laneOf(q, lim, start); l != nil {
+	} else if l := p.runLane(q, lim, start); l != nil {
 		r.queued = true
 		p.push(l, e, guest)
 	} else {

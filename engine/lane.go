@@ -157,8 +157,8 @@ func (p *partition) removeLane(l *lane) {
 	}
 }
 
-// laneOf is the lane of a run's next call, as lane returns it.
-func (p *partition) laneOf(q *fnQueue, lim *runLimits, start bool) *lane {
+// runLane is the lane of a run's next call, as lane returns it.
+func (p *partition) runLane(q *fnQueue, lim *runLimits, start bool) *lane {
 	if l := lim.at; l != nil && l.id == lim.own && l.q == q && l.state != laneGone {
 		return l
 	}
