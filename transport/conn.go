@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type conn struct {
 	readErr error
 	// idleUntil is when a pooled connection is no longer to be trusted.
 	idleUntil time.Time
+	// older and newer are its neighbours among all idle connections.
+	older, newer *conn
 }
 
 func newConn(nc net.Conn, e endpoint) *conn { return &conn{Conn: deadline.New(nc), endpoint: e} }
@@ -58,13 +61,17 @@ type pool struct {
 	dialer *dialer
 	// idleFor is how long an idle connection is kept if its app does not say less.
 	idleFor time.Duration
-	// maxIdle bounds the idle connections of one endpoint.
+	// maxIdle bounds the idle connections of all endpoints together: apps come and go, and
+	// each connection is an open file. The one that was used first makes room.
 	maxIdle int
 
 	mu     sync.Mutex
 	closed bool
 	idle   map[endpoint][]*conn // the last one was used last
 	open   map[*conn]struct{}   // all, idle or not
+	// idles counts the idle ones; oldest and newest are the ends of their list.
+	idles          int
+	oldest, newest *conn
 	// sweeper is set while there are idle connections.
 	sweeper *time.Timer
 }
@@ -112,6 +119,7 @@ func (p *pool) takeIdle(now time.Time, e endpoint) (*conn, error) {
 		list[len(list)-1] = nil
 		list = list[:len(list)-1]
 		p.idle[e] = list
+		p.unlink(c)
 		if now.Before(c.idleUntil) {
 			return c, nil
 		}
@@ -126,15 +134,56 @@ func (p *pool) put(c *conn, keepFor time.Duration) {
 	c.idleUntil = time.Now().Add(min(keepFor, p.idleFor))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := p.idle[c.endpoint]
-	if p.closed || len(list) >= p.maxIdle {
+	if p.closed {
 		p.end(c)
 		return
 	}
-	p.idle[c.endpoint] = append(list, c)
+	if p.idles >= p.maxIdle {
+		p.endOldest()
+	}
+	p.idle[c.endpoint] = append(p.idle[c.endpoint], c)
+	p.link(c)
 	if p.sweeper == nil {
 		p.sweeper = time.AfterFunc(p.idleFor, p.sweep)
 	}
+}
+
+// link adds c to the list of all idle connections, unlink takes it out. The caller holds
+// the lock, here and below.
+func (p *pool) link(c *conn) {
+	p.idles++
+	if c.older = p.newest; c.older == nil {
+		p.oldest = c
+	} else {
+		c.older.newer = c
+	}
+	p.newest = c
+}
+
+func (p *pool) unlink(c *conn) {
+	p.idles--
+	if c.older == nil {
+		p.oldest = c.newer
+	} else {
+		c.older.newer = c.newer
+	}
+	if c.newer == nil {
+		p.newest = c.older
+	} else {
+		c.newer.older = c.older
+	}
+	c.older, c.newer = nil, nil
+}
+
+// endOldest closes the connection that has been idle for longest.
+func (p *pool) endOldest() {
+	c := p.oldest
+	list := p.idle[c.endpoint] // in which it is the oldest, too
+	if p.idle[c.endpoint] = slices.Delete(list, 0, 1); len(list) == 1 {
+		delete(p.idle, c.endpoint)
+	}
+	p.unlink(c)
+	p.end(c)
 }
 
 // discard closes a connection that is out of the pool.
@@ -144,7 +193,7 @@ func (p *pool) discard(c *conn) {
 	p.end(c)
 }
 
-// end closes c. The caller holds the lock.
+// end closes c.
 func (p *pool) end(c *conn) {
 	delete(p.open, c)
 	_ = c.Close() // nothing can be done about an error, and nothing is lost by it
@@ -166,6 +215,7 @@ func (p *pool) sweep() {
 			if now.Before(c.idleUntil) {
 				keep = append(keep, c)
 			} else {
+				p.unlink(c)
 				p.end(c)
 			}
 		}
@@ -193,4 +243,5 @@ func (p *pool) close() {
 	}
 	clear(p.open)
 	clear(p.idle)
+	p.idles, p.oldest, p.newest = 0, nil, nil
 }

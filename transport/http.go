@@ -33,8 +33,7 @@ const closeTimeout = 5 * time.Second
 type Options struct {
 	// SigningKey signs requests; empty sends them unsigned (dev).
 	SigningKey string
-	// Workers bounds the calls under way at the same time, and with them the
-	// connections. Further calls wait in the queue.
+	// Workers bounds the calls under way at the same time. Further calls wait in the queue.
 	Workers int
 	// Queue bounds the calls that wait for a worker. It should be the engine's limit
 	// of calls in flight; a call above it fails at once.
@@ -43,6 +42,9 @@ type Options struct {
 	Timeout time.Duration
 	// ConnectTimeout bounds the making of a connection, without the TLS handshake.
 	ConnectTimeout time.Duration
+	// IdleConnections bounds the connections that wait for the next call, those to all
+	// apps together; 0 means as many as workers.
+	IdleConnections int
 	// IdleTimeout is how long an unused connection is kept at most. An app that
 	// announces a shorter time is obeyed.
 	IdleTimeout time.Duration
@@ -118,13 +120,14 @@ func NewHTTP(o Options) *HTTP {
 	defaultTo(&o.Queue, DefaultQueue)
 	defaultTo(&o.Timeout, DefaultTimeout)
 	defaultTo(&o.ConnectTimeout, DefaultConnectTimeout)
+	defaultTo(&o.IdleConnections, o.Workers)
 	defaultTo(&o.IdleTimeout, DefaultIdleTimeout)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	h := &HTTP{opts: o, signer: wire.NewSigner(o.SigningKey)}
 	h.dialer = newDialer(o.Network, o.ConnectTimeout, o.RootCAs)
-	h.client = client{pool: newPool(h.dialer, o.IdleTimeout, o.Workers)}
+	h.client = client{pool: newPool(h.dialer, o.IdleTimeout, o.IdleConnections)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }

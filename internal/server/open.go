@@ -24,11 +24,14 @@ var errStarting = errors.New("the server is starting")
 // open starts everything, from the disk up.
 func (s *Server) open(ctx context.Context, cfg Config) error {
 	begin := time.Now()
+	limit := maxFiles()
+	files := shareFiles(limit, cfg.Workers)
+	files.tell(s.log, limit, cfg.Workers)
 	var err error
 	if s.ln, err = listen(cfg); err != nil {
 		return err
 	}
-	if err = s.openStore(cfg); err != nil {
+	if err = s.openStore(cfg, files.store); err != nil {
 		return err
 	}
 	if err = s.openAdmin(cfg); err != nil {
@@ -45,12 +48,12 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.openMetrics(cfg, catalog)
 	hub := realtime.NewHub(realtime.Limits{})
 	s.reach = transport.NewHTTP(transport.Options{
-		SigningKey: cfg.SigningKey, Workers: cfg.Workers, Timeout: cfg.CallTimeout, Logger: s.log,
+		SigningKey: cfg.SigningKey, Workers: files.workers, IdleConnections: files.idle, Timeout: cfg.CallTimeout, Logger: s.log,
 		Publish: func(channel, topic string, body []byte) { hub.Publish(channel, topic, body) },
 	})
 	s.engine, err = engine.New(engine.Config{
 		Store: s.store, Catalog: catalog, Transport: s.reach, Logger: s.log,
-		RetryInterval: cfg.RetryInterval, MaxInFlight: cfg.Workers, OnFailure: s.fail,
+		RetryInterval: cfg.RetryInterval, MaxInFlight: files.workers, OnFailure: s.fail,
 		MaxBacklog: int64(cfg.MaxBacklog), MaxFunctionBacklog: int64(cfg.MaxFunctionBacklog),
 		// After a burst the heap is mostly garbage that the runtime would keep for long.
 		OnRest:  debug.FreeOSMemory,
@@ -68,7 +71,8 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine.Start()
 	s.api = api.NewServer(api.Options{
 		Mode: apiMode(cfg), Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
-		Realtime: hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine, NoUI: cfg.NoUI, Apps: appClient{s.reach, apiMode(cfg)},
+		MaxConnections: files.connections,
+		Realtime:       hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine, NoUI: cfg.NoUI, Apps: appClient{s.reach, apiMode(cfg)},
 		SigningKey: cfg.SigningKey, EventKeys: cfg.EventKeys, TokenSecret: tokenSecret(cfg),
 		Dev: devOptions(cfg),
 	})
@@ -86,7 +90,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-func (s *Server) openStore(cfg Config) error {
+func (s *Server) openStore(cfg Config, maxFiles int) error {
 	if cfg.Ephemeral {
 		dir, err := os.MkdirTemp("", "ingot-")
 		if err != nil {
@@ -98,7 +102,7 @@ func (s *Server) openStore(cfg Config) error {
 	if cfg.Sync == config.SyncInterval {
 		policy = pebble.SyncInterval(syncInterval)
 	}
-	store, err := pebble.Open(s.dir, pebble.Options{Sync: policy, Logger: s.log})
+	store, err := pebble.Open(s.dir, pebble.Options{Sync: policy, MaxOpenTables: maxFiles, Logger: s.log})
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,8 @@ type DB struct {
 	parts  []*partition // the system partition first
 	log    *eventLog
 	tune   func(*pebble.Options)
+	// maxTables bounds the tables that are open for reading.
+	maxTables int
 
 	closing sync.Once
 	closed  gate // of the methods of DB itself
@@ -60,7 +62,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory %s: %w: if another server is running on it, stop that one or choose another directory", dir, err)
 	}
-	s := &DB{dir: dir, sync: o.Sync, lock: lock, logger: o.Logger, tune: o.tune}
+	s := &DB{dir: dir, sync: o.Sync, lock: lock, logger: o.Logger, tune: o.tune, maxTables: o.MaxOpenTables}
 	s.fs = newDiskFS(o.FS, dir, o.Sync.interval, func(err error) {
 		s.logger.Error("storage has failed: no event or step is accepted until the server is restarted", "error", err)
 	})
@@ -111,6 +113,7 @@ func (s *DB) options(cache *pebble.Cache) *pebble.Options {
 		FormatMajorVersion:          pebbleFormat,
 		Logger:                      &logger{s.logger, s.fs},
 		EventListener:               s.listener(),
+		MaxOpenFiles:                s.maxTables + 10, // of which Pebble leaves 10 to others
 		MemTableSize:                memtableBytes,
 		MemTableStopWritesThreshold: memtablesMax,
 		L0CompactionThreshold:       4,

@@ -11,20 +11,21 @@ import (
 
 // Bounds and defaults of Options.
 const (
-	DefaultPartitions         = 4
-	MaxPartitions             = 1024
-	DefaultCacheBytes         = 8 << 20
-	DefaultMaxLogBytes        = 8 << 30
-	DefaultMinFreeBytes       = 256 << 20
-	MaxInterval               = time.Minute
-	memtableBytes             = 32 << 20
-	memtablesMax              = 4 // queued for a flush, before writes wait
-	inflightMax               = 8 // commits of a partition that wait for their sync
-	trimDelay                 = time.Second
-	trimBytes                 = 4 << 20 // trimmed but not yet deleted
-	flushDelay                = 30 * time.Second
-	freeSpaceInterval         = time.Second
-	freeSpaceBytes      int64 = 32 << 20 // appended between two looks at the free space
+	DefaultPartitions          = 4
+	MaxPartitions              = 1024
+	DefaultCacheBytes          = 8 << 20
+	DefaultMaxLogBytes         = 8 << 30
+	DefaultMinFreeBytes        = 256 << 20
+	DefaultMaxOpenTables       = 1000
+	MaxInterval                = time.Minute
+	memtableBytes              = 32 << 20
+	memtablesMax               = 4 // queued for a flush, before writes wait
+	inflightMax                = 8 // commits of a partition that wait for their sync
+	trimDelay                  = time.Second
+	trimBytes                  = 4 << 20 // trimmed but not yet deleted
+	flushDelay                 = 30 * time.Second
+	freeSpaceInterval          = time.Second
+	freeSpaceBytes       int64 = 32 << 20 // appended between two looks at the free space
 )
 
 // SyncPolicy says when the commits of partitions become durable. Events are
@@ -63,6 +64,9 @@ type Options struct {
 	// engine.ErrDisk, so that runs that exist can still go on and give space back.
 	// 0 means DefaultMinFreeBytes; a negative value is no bound.
 	MinFreeBytes int64
+	// MaxOpenTables bounds the tables that are kept open for reading; 0 means
+	// DefaultMaxOpenTables.
+	MaxOpenTables int
 	// FS is the file system; nil means the operating system's.
 	FS vfs.FS
 	// Logger gets what the operator must know, and at debug level what Pebble does.
@@ -86,6 +90,9 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.CacheBytes, DefaultCacheBytes)
 	set(&o.MaxLogBytes, DefaultMaxLogBytes)
 	set(&o.MinFreeBytes, DefaultMinFreeBytes)
+	if o.MaxOpenTables == 0 {
+		o.MaxOpenTables = DefaultMaxOpenTables
+	}
 	set(&o.extend, extension)
 	set(&o.segment, segmentBytes)
 	if o.FS == nil {
@@ -99,6 +106,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("storage: %d partitions: must be 1 to %d", o.Partitions, MaxPartitions)
 	case o.Sync.interval < 0 || o.Sync.interval > MaxInterval:
 		return o, fmt.Errorf("storage: sync interval %v: must be 0 to %v", o.Sync.interval, MaxInterval)
+	case o.MaxOpenTables < 0:
+		return o, fmt.Errorf("storage: %d open tables: must not be negative", o.MaxOpenTables)
 	case o.CacheBytes < 0:
 		return o, fmt.Errorf("storage: cache of %d bytes: must not be negative", o.CacheBytes)
 	case o.MaxLogBytes < 0:
