@@ -35,7 +35,7 @@ func (p *partition) buryDamaged(id ulid.ULID, record []byte, cause error) {
 		}
 		p.beginRecount()
 	}
-	r.ended = true
+	r.ended, r.stored = true, false // what is stored of it besides stays
 	p.runs[id] = r
 	p.touch(r)
 	p.batch.Delete(TableRun, id[:])

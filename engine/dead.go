@@ -154,7 +154,7 @@ func (p *partition) buryRun(r *run, reason string) {
 	e.run(r) // with the place and the lock that it has, see redriveRun
 	p.giveUp(r)
 	p.batch.Delete(TableRun, r.id[:])
-	r.ended = true
+	r.ended, r.stored = true, false // what is stored of it besides stays
 	p.touch(r)
 	p.bury(&DeadLetter{ID: r.id, Kind: DeadRun, Fn: r.fn, Reason: reason, Body: e.b})
 }

@@ -60,7 +60,8 @@ func (p *partition) end(r *run, l *Lifecycle, output []byte, failure *runError) 
 	p.delete(r)
 }
 
-// delete removes everything stored of a run.
+// delete removes a run. What is stored of it goes with the round, in its place among what
+// else is written.
 func (p *partition) delete(r *run) {
 	for i := range r.jobs {
 		p.unlink(r, &r.jobs[i])
@@ -68,9 +69,12 @@ func (p *partition) delete(r *run) {
 	r.ended = true
 	p.ended.add(r.id)
 	p.touch(r)
-	p.unindex(r)
 	p.unlock(r)
 	p.leaveRun(r)
+}
+
+// deleteStored removes what is stored of an ended run, besides its entry of the ready index.
+func (p *partition) deleteStored(r *run) {
 	if !r.stored {
 		return
 	}

@@ -301,20 +301,35 @@ func (p *partition) sweep() {
 }
 
 // hash128 tells different inputs apart, surely enough for keys.
-func hash128(kind flowKind, parts ...[]byte) (id flowID) {
-	var a, b xxhash.Digest
-	a.ResetWithSeed(uint64(kind))
-	b.ResetWithSeed(uint64(kind) + 1<<32)
-	var n [4]byte
+func hash128(kind flowKind, parts ...[]byte) flowID {
+	var h hasher
+	h.reset(kind)
 	for _, part := range parts {
-		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
-		_, _ = a.Write(n[:])
-		_, _ = a.Write(part)
-		_, _ = b.Write(n[:])
-		_, _ = b.Write(part)
+		h.add(part)
 	}
-	binary.BigEndian.PutUint64(id[:8], a.Sum64())
-	binary.BigEndian.PutUint64(id[8:], b.Sum64())
+	return h.sum()
+}
+
+// hasher is hash128 of parts that are not all known yet.
+type hasher struct{ a, b xxhash.Digest }
+
+func (h *hasher) reset(kind flowKind) {
+	h.a.ResetWithSeed(uint64(kind))
+	h.b.ResetWithSeed(uint64(kind) + 1<<32)
+}
+
+func (h *hasher) add(part []byte) {
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(part)))
+	_, _ = h.a.Write(n[:])
+	_, _ = h.a.Write(part)
+	_, _ = h.b.Write(n[:])
+	_, _ = h.b.Write(part)
+}
+
+func (h *hasher) sum() (id flowID) {
+	binary.BigEndian.PutUint64(id[:8], h.a.Sum64())
+	binary.BigEndian.PutUint64(id[8:], h.b.Sum64())
 	return id
 }
 

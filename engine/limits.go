@@ -107,8 +107,9 @@ type keyRule struct {
 	limit *function.Concurrency
 	field string // for the log
 	expr  uint64
-	// owner is what the key counts in, source the expression's text.
-	owner, source []byte
+	// of is what the ids of the key's values are made of besides: what the key counts in,
+	// and the expression's text.
+	of hasher
 }
 
 // keyRules are the rules of a function, in the order in which runs have their keys.
@@ -145,7 +146,11 @@ func (k *keyRules) add(kind flowKind, c *function.Concurrency, field string) {
 		owner = []byte{byte(c.Scope)} // the same for all functions
 	}
 	src := source(c.Key)
-	k.rules = append(k.rules, keyRule{kind: kind, key: c.Key, limit: c, field: field, expr: limitExpr(kind, c.Scope, src), owner: owner, source: src})
+	r := keyRule{kind: kind, key: c.Key, limit: c, field: field, expr: limitExpr(kind, c.Scope, src)}
+	r.of.reset(kind)
+	r.of.add(owner)
+	r.of.add(src)
+	k.rules = append(k.rules, r)
 }
 
 // assignKeys evaluates the function's keys for a new run.
@@ -162,7 +167,9 @@ func (p *partition) assignKeys(r *run, fn *function.Function) {
 		if err != nil {
 			p.keyFault(fn, k.field, err)
 		}
-		r.limits.keys[i] = limitKey{k.expr, hash128(k.kind, k.owner, k.source, value)}
+		id := k.of // hash128 of the kind, what the key counts in, the expression and its value
+		id.add(value)
+		r.limits.keys[i] = limitKey{k.expr, id.sum()}
 	}
 }
 
@@ -357,14 +364,15 @@ func laneOf(keys []limitKey, start bool) (id laneID) {
 	if len(keys) == 0 && !start {
 		return id
 	}
-	parts := make([][]byte, 0, 8)
+	var h hasher
+	h.reset(0)
 	for i := range keys {
-		parts = append(parts, keys[i].id[:])
+		h.add(keys[i].id[:])
 	}
 	if start {
-		parts = append(parts, []byte{1})
+		h.add([]byte{1})
 	}
-	return laneID(hash128(0, parts...))
+	return laneID(h.sum())
 }
 
 // misplaced reports whether a run has to pass other gates than its lane's: the

@@ -138,7 +138,7 @@ type run struct {
 	stack []byte
 
 	// Volatile bookkeeping of the partition.
-	stored  bool   // has a record in TableRun
+	stored  bool   // has a record in TableRun, which goes when it ends
 	edited  bool   // its inputs are in TableInput
 	apart   bool   // its events are in TableTrigger, not in the record
 	indexed bool   // has an entry in the ready index

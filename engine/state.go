@@ -16,7 +16,8 @@ import (
 // small.
 func (p *partition) save(r *run) {
 	if r.ended {
-		return // finish has deleted it
+		p.deleteStored(r)
+		return
 	}
 	e := encoder{b: p.enc.b[:0]}
 	if !r.stored {
@@ -46,6 +47,7 @@ func (p *partition) save(r *run) {
 // index brings a run's entry of the ready index to where it belongs.
 func (p *partition) index(r *run) {
 	if r.ended {
+		p.unindex(r)
 		return
 	}
 	active := r.active()

@@ -9,6 +9,7 @@ var loads = map[string]string{
 	"ingest":   "--clients 64",
 	"function": "--rate 6000 --batch 20 --clients 16",
 	"steps":    "--rate 4000 --batch 20 --clients 16",
+	"keys":     "--rate 4000 --batch 20 --clients 16 --limit 1000",
 	"sleep":    "--rate 4000 --batch 20 --clients 16 --sleep 1s",
 }
 
@@ -16,7 +17,7 @@ var loads = map[string]string{
 const otherLoad = "--rate 1000 --batch 10 --clients 16"
 
 // mix is what the profile for the compiler is recorded from.
-var mix = []string{"steps", "ingest", "sleep"}
+var mix = []string{"steps", "keys", "ingest", "sleep"}
 
 func loadFlags(o options, workload string) []string {
 	if o.load != "" {
