@@ -29,10 +29,10 @@ func (p *partition) isGuest(r *run) bool {
 	return p.guests < p.set.maxGuests
 }
 
-// enqueueAlone queues a run without a lane, if it is the only one of its key; false if it
+// enqueueAlone queues a run whose key has no lane, if it is the only one of it; false if it
 // needs the lane.
 func (p *partition) enqueueAlone(q *fnQueue, own laneID, e readyEntry) bool {
-	if e.going || q.spill.on || q.lanes[own] != nil || limitsStarts(q.fn) {
+	if e.going || q.spill.on || limitsStarts(q.fn) {
 		return false
 	}
 	if other, ok := q.alone[own]; ok {

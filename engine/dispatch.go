@@ -39,9 +39,10 @@ func (p *partition) enqueue(r *run) {
 	} else {
 		lim.lane = lim.own
 	}
-	if guest && p.enqueueAlone(q, lim.own, e) {
+	l := q.laneOf(lim)
+	if l == nil && guest && p.enqueueAlone(q, lim.own, e) {
 		r.queued = true
-	} else if l := p.runLane(q, lim, start); l != nil {
+	} else if l = p.runLane(q, lim, start); l != nil {
 		r.queued = true
 		p.push(l, e, guest)
 	} else {

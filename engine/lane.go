@@ -157,12 +157,19 @@ func (p *partition) removeLane(l *lane) {
 	}
 }
 
+// laneOf is the lane of a run's next call; nil if there is none.
+func (q *fnQueue) laneOf(lim *runLimits) *lane {
+	if l := lim.at; l == nil || l.id != lim.own || l.q != q || l.state == laneGone {
+		lim.at = q.lanes[lim.own]
+	}
+	return lim.at
+}
+
 // runLane is the lane of a run's next call, as lane returns it.
 func (p *partition) runLane(q *fnQueue, lim *runLimits, start bool) *lane {
-	if l := lim.at; l != nil && l.id == lim.own && l.q == q && l.state != laneGone {
-		return l
+	if q.laneOf(lim) == nil {
+		lim.at = p.lane(q, lim.own, lim.keys, start)
 	}
-	lim.at = p.lane(q, lim.own, lim.keys, start)
 	return lim.at
 }
 

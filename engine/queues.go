@@ -94,41 +94,6 @@ func (q *longFifo[T]) all(yield func(T) bool) {
 	}
 }
 
-// turnQueue is a sortedQueue of places that may become long.
-type turnQueue struct {
-	line   longFifo[place]
-	last   place // of the line
-	others minHeap[place]
-}
-
-func (q *turnQueue) len() int { return q.line.len() + len(q.others) }
-
-func (q *turnQueue) push(e place) {
-	if q.line.len() > 0 && e.less(q.last) {
-		q.others.push(e)
-		return
-	}
-	q.last = e
-	q.line.push(e)
-}
-
-func (q *turnQueue) pop() place {
-	if len(q.others) == 0 || q.line.len() > 0 && q.line.first().less(q.others[0]) {
-		return q.line.pop()
-	}
-	return q.others.pop()
-}
-
-// all are the elements in no order.
-func (q *turnQueue) all(yield func(place) bool) {
-	for _, e := range q.others {
-		if !yield(e) {
-			return
-		}
-	}
-	q.line.all(yield)
-}
-
 // minHeap is a binary heap with its least element first.
 type minHeap[T interface{ less(T) bool }] []T
 
@@ -173,28 +138,30 @@ func (h *minHeap[T]) pop() T {
 // sortedQueue has its least element first. What comes in order, as most does, costs no more
 // than in a fifo.
 type sortedQueue[T interface{ less(T) bool }] struct {
-	line   fifo[T]
+	line   longFifo[T]
+	last   T // of the line
 	others minHeap[T]
 }
 
 func (q *sortedQueue[T]) len() int { return q.line.len() + len(q.others) }
 
 func (q *sortedQueue[T]) push(e T) {
-	if n := len(q.line.items); q.line.len() > 0 && e.less(q.line.items[n-1]) {
+	if q.line.len() > 0 && e.less(q.last) {
 		q.others.push(e)
 		return
 	}
+	q.last = e
 	q.line.push(e)
 }
 
 // inLine reports whether the least element is in the line; there must be one.
 func (q *sortedQueue[T]) inLine() bool {
-	return len(q.others) == 0 || q.line.len() > 0 && q.line.all()[0].less(q.others[0])
+	return len(q.others) == 0 || q.line.len() > 0 && q.line.first().less(q.others[0])
 }
 
 func (q *sortedQueue[T]) first() T {
 	if q.inLine() {
-		return q.line.all()[0]
+		return q.line.first()
 	}
 	return q.others[0]
 }
@@ -204,4 +171,14 @@ func (q *sortedQueue[T]) pop() T {
 		return q.line.pop()
 	}
 	return q.others.pop()
+}
+
+// all are the elements in no order.
+func (q *sortedQueue[T]) all(yield func(T) bool) {
+	for _, e := range q.others {
+		if !yield(e) {
+			return
+		}
+	}
+	q.line.all(yield)
 }

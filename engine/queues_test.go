@@ -8,11 +8,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTurnQueue compares it with a sorted list. Places of one turn that come in order keep
+// TestSortedQueue compares it with a sorted list. Places of one turn that come in order keep
 // it; those that come too late have none.
-func TestTurnQueue(t *testing.T) {
+func TestSortedQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var q turnQueue
+		var q sortedQueue[place]
 		var model []place
 		slot, late := uint64(0), rapid.IntRange(0, 5).Draw(t, "late")
 		turn := int64(0)

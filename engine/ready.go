@@ -96,7 +96,7 @@ type fnQueue struct {
 	// rounds are the lanes with work that may go on: those whose next run has started
 	// before, and the others. turns counts those taken of the former since the last one of
 	// the latter.
-	rounds [2]turnQueue
+	rounds [2]sortedQueue[place]
 	turns  int
 	// turn is the number of the last turn to start a run. Each lane has its number, that of its
 	// next one, so that lanes start as many, and so runs in about the order that they came in.

@@ -20,7 +20,7 @@ func (n *SimNode) Unaware(i int) (out []string) {
 			look(e)
 		}
 		for _, l := range append(slices.Collect(maps.Values(q.lanes)), &q.zero) {
-			for _, e := range slices.Concat(l.guests.line.all(), l.guests.others) {
+			for e := range l.guests.all {
 				look(e)
 			}
 			if e, _, ok := l.first(); ok {
