@@ -57,6 +57,7 @@ type place struct {
 	turn int64
 }
 
+//lint:ignore U1000 it is what sortedQueue asks of its elements
 func (a place) less(b place) bool { return a.turn < b.turn }
 
 // maxBehind is by how many turns to start a run a lane may be behind others, because it had

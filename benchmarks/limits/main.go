@@ -184,7 +184,10 @@ func table(list []flood) (string, error) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", c.title, ratio(runs), ratio(cost))
 	}
-	return text.String(), w.Flush()
+	if err := w.Flush(); err != nil {
+		return "", err
+	}
+	return text.String(), nil
 }
 
 func ratio(r stats.Ratio) string {
