@@ -39,7 +39,7 @@ func (p *partition) enqueue(r *run) {
 	} else {
 		lim.lane = lim.own
 	}
-	l := q.laneOf(lim)
+	l := q.findLane(lim)
 	if l == nil && guest && p.enqueueAlone(q, lim.own, e) {
 		r.queued = true
 	} else if l = p.runLane(q, lim, start); l != nil {

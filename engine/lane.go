@@ -157,8 +157,8 @@ func (p *partition) removeLane(l *lane) {
 	}
 }
 
-// laneOf is the lane of a run's next call; nil if there is none.
-func (q *fnQueue) laneOf(lim *runLimits) *lane {
+// findLane is the lane of a run's next call; nil if there is none.
+func (q *fnQueue) findLane(lim *runLimits) *lane {
 	if l := lim.at; l == nil || l.id != lim.own || l.q != q || l.state == laneGone {
 		lim.at = q.lanes[lim.own]
 	}
@@ -167,7 +167,7 @@ func (q *fnQueue) laneOf(lim *runLimits) *lane {
 
 // runLane is the lane of a run's next call, as lane returns it.
 func (p *partition) runLane(q *fnQueue, lim *runLimits, start bool) *lane {
-	if q.laneOf(lim) == nil {
+	if q.findLane(lim) == nil {
 		lim.at = p.lane(q, lim.own, lim.keys, start)
 	}
 	return lim.at

@@ -386,9 +386,6 @@ func (p *partition) misplaced(l *lane, r *run) bool {
 		start = false // it goes with the others
 	}
 	lim := r.limited()
-	if !lim.known && l.known && l.start == start && slices.Equal(l.keys, lim.keys) {
-		lim.own, lim.known, lim.start = l.id, true, start // as place finds it, sooner
-	}
 	if lim.place(start); lim.own == l.id {
 		return false
 	}

@@ -62,7 +62,8 @@ type pool struct {
 	// idleFor is how long an idle connection is kept if its app does not say less.
 	idleFor time.Duration
 	// maxIdle bounds the idle connections of all endpoints together: apps come and go, and
-	// each connection is an open file. The one that was used first makes room.
+	// each connection is an open file. The one whose last use is longest ago
+	// makes room.
 	maxIdle int
 
 	mu     sync.Mutex

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"ingot/api"
+	"ingot/storage/pebble"
 )
 
 // files shares the process's open files out, so that neither clients that open ever more
@@ -20,15 +21,13 @@ const (
 	// ownFiles is what the process has open besides: listeners, logs, the history and what
 	// looks up names.
 	ownFiles = 128
-	// storeFiles is what a large store makes good use of.
-	storeFiles = 1000
 	// fewConnections are less than clients may well need.
 	fewConnections = 1000
 )
 
 // shareFiles shares out as many files as the process may open; 0 is not known.
 func shareFiles(limit uint64, workers int) files {
-	f := files{storeFiles, workers, workers, api.DefaultMaxConnections}
+	f := files{pebble.DefaultMaxOpenTables, workers, workers, api.DefaultMaxConnections}
 	if limit == 0 {
 		return f
 	}

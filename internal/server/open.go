@@ -71,8 +71,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	s.engine.Start()
 	s.api = api.NewServer(api.Options{
 		Mode: apiMode(cfg), Engine: s.engine, Catalog: catalog, Log: s.store.Log(), Version: cfg.Version, Logger: s.log,
-		MaxConnections: files.connections,
-		Realtime:       hub, Admit: s.engine.Admit, History: s.history, Operator: s.engine, NoUI: cfg.NoUI, Apps: appClient{s.reach, apiMode(cfg)},
+		Realtime: hub, MaxConnections: files.connections, Admit: s.engine.Admit, History: s.history, Operator: s.engine, NoUI: cfg.NoUI, Apps: appClient{s.reach, apiMode(cfg)},
 		SigningKey: cfg.SigningKey, EventKeys: cfg.EventKeys, TokenSecret: tokenSecret(cfg),
 		Dev: devOptions(cfg),
 	})
@@ -90,7 +89,7 @@ func (s *Server) open(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-func (s *Server) openStore(cfg Config, maxFiles int) error {
+func (s *Server) openStore(cfg Config, maxTables int) error {
 	if cfg.Ephemeral {
 		dir, err := os.MkdirTemp("", "ingot-")
 		if err != nil {
@@ -102,7 +101,7 @@ func (s *Server) openStore(cfg Config, maxFiles int) error {
 	if cfg.Sync == config.SyncInterval {
 		policy = pebble.SyncInterval(syncInterval)
 	}
-	store, err := pebble.Open(s.dir, pebble.Options{Sync: policy, MaxOpenTables: maxFiles, Logger: s.log})
+	store, err := pebble.Open(s.dir, pebble.Options{Sync: policy, MaxOpenTables: maxTables, Logger: s.log})
 	if err != nil {
 		return err
 	}
