@@ -47,13 +47,20 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return bin, nil
 }
 
-// FreePort finds a port that nobody listens on. It is below the range from which
+// given are the ports that FreePort has returned.
+var given sync.Map
+
+// FreePort finds a port that nobody listens on, another one each time: a server that finds
+// its port taken moves on, and a test would talk to the server of another one. It is below the range from which
 // systems take ports for outgoing connections: one of those could hold it for a
 // while when the server that had it is down.
 func FreePort() (int, error) {
 	const lowest, count = 20_000, 10_000
 	for range 100 {
 		port := lowest + rand.IntN(count)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
 		ln, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			return port, ln.Close()
