@@ -19,12 +19,12 @@ const maxGuests = 1 << 17
 // isGuest reports whether the entry of a run that is about to be queued belongs into
 // TableReady. What is stored already stays where it is. The entry has no room for both a
 // lane and a singleton's lock.
-func (p *partition) isGuest(r *run) bool {
-	switch lim := r.limits; {
-	case lim.start || lim.own == laneID{} || lim.lock != flowID{}:
+func (p *partition) isGuest(r *run, start bool) bool {
+	switch {
+	case start || r.keys == nil || r.limits != nil && r.limits.lock != flowID{}:
 		return false
-	case r.indexed && (r.lane == lim.own || r.lane == laneID{}):
-		return r.lane == laneID{}
+	case r.indexed && r.at != lineStart:
+		return r.at == lineReady
 	}
 	return p.guests < p.set.maxGuests
 }
@@ -81,11 +81,9 @@ func (p *partition) join(l *lane) {
 // the run may not be called: then it waits in the lane, or in the store if there are as many
 // lanes as may be.
 func (p *partition) openLane(k picked, r *run) *lane {
-	lim := r.limited()
-	lim.place(false)
-	l := p.runLane(k.q, lim, false)
+	l := p.lane(k.q, r.keys, false)
 	if l == nil {
-		lim.lane = lim.own // in the store
+		r.line = lineLane // in the store
 		p.touch(r)
 		p.moved++
 		return nil
@@ -152,11 +150,11 @@ func (p *partition) moveGuests(l *lane, n int) int {
 		e := l.guests.pop()
 		p.guests--
 		r := p.load(e.run)
-		if r == nil || r.limits == nil {
+		if r == nil || r.keys == nil {
 			p.dropEntry(&l.q.zero, e)
 			continue
 		}
-		r.limits.lane = l.id
+		r.line = lineLane
 		p.touch(r)
 		l.add(e)
 	}

@@ -60,9 +60,7 @@ func (p *partition) start(r *run, fn *function.Function) {
 	if fn.Timeouts.Finish > 0 {
 		p.addJob(r, job{kind: jobFinishTimeout, state: jobTimed, due: p.now + fn.Timeouts.Finish.Milliseconds()})
 	}
-	if r.limits != nil {
-		r.limits.leaveStarts()
-	}
+	r.leaveStarts()
 	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
 }
 
@@ -82,7 +80,7 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 		p.start(r, fn)
 	case lim != nil && lim.displaced:
 		lim.displaced = false
-		lim.leaveStarts()
+		r.leaveStarts()
 		p.touch(r)
 	}
 	j := r.job(id)

@@ -21,7 +21,7 @@ func (p *partition) buryDamaged(id ulid.ULID, record []byte, cause error) {
 	var r *run
 	err := cause
 	if !p.blind(id) {
-		r, err = decodeRun(id, record)
+		r, err = decodeRun(id, record, &p.sets)
 	}
 	if err == nil { // only its steps or events are damaged: it can tell what it holds
 		r.place()
@@ -157,7 +157,7 @@ func (p *partition) eachActive(visit func(r *run)) {
 		if len(k) != len(ulid.ULID{}) || p.runs[ulid.ULID(k)] != nil {
 			return true
 		}
-		if r, err := decodeRun(ulid.ULID(k), v); err == nil {
+		if r, err := decodeRun(ulid.ULID(k), v, &p.sets); err == nil {
 			visit(r)
 		}
 		return true

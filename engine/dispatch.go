@@ -20,35 +20,22 @@ func (p *partition) enqueue(r *run) {
 	e := readyEntry{score: r.score, run: r.id, going: r.startedAt != 0}
 	start := p.starts(q.fn, r)
 	if start {
-		var keys []limitKey
-		if r.limits != nil {
-			keys = r.limits.keys
-		}
-		start = !p.startsFreely(q, keys)
+		start = !p.startsFreely(q, r.keys)
 	}
-	if !start && r.limits == nil {
+	guest := p.isGuest(r, start)
+	if r.line = lineReady; !guest {
+		r.line = r.keys.line(start)
+	}
+	l := q.findLane(r.keys, start)
+	if l == nil && guest && p.enqueueAlone(q, r.keys.lane(false), e) {
 		r.queued = true
-		p.push(&q.zero, e, false)
-		return
-	}
-	lim := r.limited()
-	lim.place(start)
-	guest := p.isGuest(r)
-	if guest {
-		lim.lane = laneID{}
-	} else {
-		lim.lane = lim.own
-	}
-	l := q.findLane(lim)
-	if l == nil && guest && p.enqueueAlone(q, lim.own, e) {
-		r.queued = true
-	} else if l = p.runLane(q, lim, start); l != nil {
+	} else if l = p.lane(q, r.keys, start); l != nil {
 		r.queued = true
 		p.push(l, e, guest)
 	} else {
-		lim.lane = lim.own // it waits in the store
+		r.line = r.keys.line(start) // it waits in the store
 	}
-	if r.indexed && lim.lane != r.lane {
+	if r.indexed && r.line != r.at {
 		p.touch(r) // its entry moves
 	}
 }

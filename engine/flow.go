@@ -344,7 +344,7 @@ func (p *partition) keyValue(e *expr.Expr, ev []byte) (text []byte, off bool, er
 	if e == nil {
 		return nil, false, nil
 	}
-	text, isString, v, err := e.AppendJSON(p.text[:0], expr.JSON{Event: ev, Now: time.UnixMilli(p.now)})
+	text, isString, v, err := e.AppendJSON(p.text[:0], expr.JSON{Event: ev, Canonical: true, Now: time.UnixMilli(p.now)})
 	switch v := v.(type) {
 	case float64:
 		text = strconv.AppendFloat(text, v, 'g', -1, 64)

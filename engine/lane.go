@@ -20,7 +20,7 @@ type lane struct {
 	// gates are what a call of the lane's runs has to pass, besides the function's own
 	// limit; nil until known is set.
 	gates []*gate
-	keys  []limitKey
+	keys  *keySet
 	// firsts are what first calls have to pass besides, in a lane with others.
 	firsts    []*gate
 	hasFirsts bool
@@ -57,20 +57,33 @@ const (
 
 // lane returns a lane of the queue; it is made if there is none. It is nil if the
 // partition has as many as it may: its entries then wait in the store.
-func (p *partition) lane(q *fnQueue, id laneID, keys []limitKey, start bool) *lane {
-	if id == (laneID{}) {
-		return &q.zero
-	}
-	if l := q.lanes[id]; l != nil {
+func (p *partition) lane(q *fnQueue, keys *keySet, start bool) *lane {
+	if l := q.findLane(keys, start); l != nil {
 		return l
 	}
 	if p.full() && !sharesLimit(q.fn) {
 		p.leaveToStore(q, true)
 		return nil
 	}
-	l := p.newLane(q, id)
+	l := p.newLane(q, keys.lane(start))
 	p.setGates(l, keys, start)
 	return l
+}
+
+// findLane is the lane of calls of runs with such keys; nil if it is not in memory.
+func (q *fnQueue) findLane(keys *keySet, start bool) *lane {
+	switch {
+	case keys != nil:
+	case start:
+		return q.lanes[startLane]
+	default:
+		return &q.zero
+	}
+	at := &keys.at[b2u(start)]
+	if l := *at; l == nil || l.state == laneGone || l.q != q || l.id != keys.lane(start) {
+		*at = q.lanes[keys.lane(start)]
+	}
+	return *at
 }
 
 func (p *partition) newLane(q *fnQueue, id laneID) *lane {
@@ -100,7 +113,7 @@ func (p *partition) freeLane() *lane {
 }
 
 // setGates gives a lane what its runs have to pass.
-func (p *partition) setGates(l *lane, keys []limitKey, start bool) {
+func (p *partition) setGates(l *lane, keys *keySet, start bool) {
 	p.dropFirsts(l)
 	old := l.gates
 	l.keys, l.start, l.known = keys, start, true
@@ -155,22 +168,6 @@ func (p *partition) removeLane(l *lane) {
 	if l.picked+l.calls == 0 && !l.spare && l.guests.len() == 0 && len(p.freeLanes) < keptItems {
 		p.freeLanes = append(p.freeLanes, l)
 	}
-}
-
-// findLane is the lane of a run's next call; nil if there is none.
-func (q *fnQueue) findLane(lim *runLimits) *lane {
-	if l := lim.at; l == nil || l.id != lim.own || l.q != q || l.state == laneGone {
-		lim.at = q.lanes[lim.own]
-	}
-	return lim.at
-}
-
-// runLane is the lane of a run's next call, as lane returns it.
-func (p *partition) runLane(q *fnQueue, lim *runLimits, start bool) *lane {
-	if q.findLane(lim) == nil {
-		lim.at = p.lane(q, lim.own, lim.keys, start)
-	}
-	return lim.at
 }
 
 func (l *lane) empty() bool { return l.window.empty() && l.guests.len() == 0 }
@@ -236,8 +233,8 @@ func (p *partition) know(l *lane) {
 		if !ok {
 			return
 		}
-		if r := p.load(e.run); r != nil && r.limits != nil {
-			p.setGates(l, r.limits.keys, laneOf(r.limits.keys, true) == l.id)
+		if r := p.load(e.run); r != nil {
+			p.setGates(l, r.keys, r.keys.lane(true) == l.id)
 			return
 		}
 		p.takeOut(l, guest)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"ingot/engine/expr"
@@ -14,11 +15,8 @@ import (
 // once, when the run is created; the limits themselves are those of the current
 // configuration (spec 03 §21.7).
 
-// runLimits is the part of a run that flow control adds; nil for most.
+// runLimits are the places that a run holds; nil for most.
 type runLimits struct {
-	// keys are the values of the key expressions of concurrency, throttle and run
-	// limit.
-	keys []limitKey
 	// lock is the singleton's lock that the run holds, slot the place in its run limit;
 	// zero if none.
 	lock, slot flowID
@@ -26,43 +24,6 @@ type runLimits struct {
 	// since it was a dead letter. It waits for one before its next call, as others do
 	// before their first one.
 	displaced bool
-	// lane is where the run's entry of the ready index is; zero is TableReady.
-	lane laneID
-	// own is the lane of the run's next call, of first calls if start is set, once known is.
-	own          laneID
-	known, start bool
-	// at is the lane that the run was in last, if it is in memory.
-	at *lane
-}
-
-// newLimits makes room for n keys.
-func newLimits(n int) *runLimits {
-	switch n {
-	case 0:
-		return &runLimits{}
-	case 1:
-		l := &struct {
-			runLimits
-			key [1]limitKey
-		}{}
-		l.keys = l.key[:]
-		return &l.runLimits
-	}
-	return &runLimits{keys: make([]limitKey, n)}
-}
-
-// place sets the lane of the run's next call.
-func (l *runLimits) place(start bool) {
-	if !l.known || l.start != start {
-		l.own, l.known, l.start = laneOf(l.keys, start), true, start
-	}
-}
-
-// leaveStarts sets the lane of a run that has started.
-func (l *runLimits) leaveStarts() {
-	if l.place(false); l.lane != (laneID{}) {
-		l.lane = l.own
-	}
 }
 
 // limitKey is the value of one key expression.
@@ -72,23 +33,131 @@ type limitKey struct {
 	id   flowID
 }
 
-// limited returns the run's part of flow control, made if there is none.
+// keySet is what the key expressions of concurrency, throttle and run limit are for some
+// runs of a function: runs of the same keys share it, as far as that is easily seen. nil is
+// that of runs without keys.
+type keySet struct {
+	keys []limitKey // do not change
+	// lanes are the ids of the lanes of calls that go on and of first calls, as far as they
+	// are known, at such lanes in memory, as they were found last.
+	lanes [2]laneID
+	known [2]bool
+	at    [2]*lane
+}
+
+// newKeySet copies the keys of a set; there is at least one.
+func newKeySet(keys []limitKey) *keySet {
+	if len(keys) > 1 {
+		return &keySet{keys: slices.Clone(keys)}
+	}
+	s := &struct {
+		keySet
+		key [1]limitKey
+	}{}
+	s.keys = s.key[:copy(s.key[:], keys)]
+	return &s.keySet
+}
+
+// keySets are sets of keys that a partition's runs have had lately, by a part of the first
+// id.
+type keySets struct {
+	recent []*keySet
+	keys   []limitKey
+}
+
+// recentSets is how many sets are kept to be shared, some 100 bytes each.
+const recentSets = 4096
+
+// room is room for the keys of one run, until the next use.
+func (s *keySets) room(n int) []limitKey {
+	s.keys = slices.Grow(s.keys[:0], n)[:n]
+	return s.keys
+}
+
+// share returns a set of such keys, which mostly is one that other runs have.
+func (s *keySets) share(keys []limitKey) *keySet {
+	if s.recent == nil {
+		s.recent = make([]*keySet, recentSets)
+	}
+	at := &s.recent[binary.BigEndian.Uint16(keys[0].id[:])%recentSets]
+	if *at == nil || !slices.Equal((*at).keys, keys) {
+		*at = newKeySet(keys)
+	}
+	return *at
+}
+
+// lane is the id of the lane of calls of such runs, of first calls if start is set.
+func (s *keySet) lane(start bool) laneID {
+	if s == nil {
+		if start {
+			return startLane
+		}
+		return laneID{}
+	}
+	i := b2u(start)
+	if !s.known[i] {
+		s.lanes[i], s.known[i] = laneOf(s.keys, start), true
+	}
+	return s.lanes[i]
+}
+
+// startLane is the lane of first calls of runs without keys.
+var startLane = laneOf(nil, true)
+
+// key returns the id that the runs have for an expression; false if their configuration
+// did not have the expression when they were created.
+func (s *keySet) key(expr uint64) (flowID, bool) {
+	if s != nil {
+		for i := range s.keys {
+			if s.keys[i].expr == expr {
+				return s.keys[i].id, true
+			}
+		}
+	}
+	return flowID{}, false
+}
+
+// line says under what id the entry of the ready index of a run lies.
+type line uint8
+
+const (
+	lineReady line = iota // none: in TableReady
+	lineLane              // the lane of its keys
+	lineStart             // that of first calls
+)
+
+// lineOf is the line of runs that are no guests.
+func (s *keySet) line(start bool) line {
+	switch {
+	case start:
+		return lineStart
+	case s == nil:
+		return lineReady
+	}
+	return lineLane
+}
+
+// laneID is the lane of a line.
+func (s *keySet) laneID(l line) laneID {
+	if l == lineReady {
+		return laneID{}
+	}
+	return s.lane(l == lineStart)
+}
+
+// leaveStarts sets the line of a run that has started.
+func (r *run) leaveStarts() {
+	if r.line == lineStart {
+		r.line = r.keys.line(false)
+	}
+}
+
+// limited returns the run's places, made if there are none.
 func (r *run) limited() *runLimits {
 	if r.limits == nil {
 		r.limits = &runLimits{}
 	}
 	return r.limits
-}
-
-// key returns the id that the run has for an expression; false if its configuration
-// did not have the expression when it was created.
-func key(keys []limitKey, expr uint64) (flowID, bool) {
-	for i := range keys {
-		if keys[i].expr == expr {
-			return keys[i].id, true
-		}
-	}
-	return flowID{}, false
 }
 
 // limitExpr identifies an expression of a function among its others.
@@ -160,7 +229,7 @@ func (p *partition) assignKeys(r *run, fn *function.Function) {
 		return
 	}
 	ev := firstEvent(r.events)
-	r.limits = newLimits(len(rules))
+	keys := p.sets.room(len(rules))
 	for i := range rules {
 		k := &rules[i]
 		value, _, err := p.keyValue(k.key, ev)
@@ -169,15 +238,16 @@ func (p *partition) assignKeys(r *run, fn *function.Function) {
 		}
 		id := k.of // hash128 of the kind, what the key counts in, the expression and its value
 		id.add(value)
-		r.limits.keys[i] = limitKey{k.expr, id.sum()}
+		keys[i] = limitKey{k.expr, id.sum()}
 	}
+	r.keys = p.sets.share(keys)
 }
 
 // gatesFor appends the gates that runs with such keys pass before a call. start says
 // that it is the first one of the run. Those of shared limits come last, all lanes have
 // them in one order: a lane that holds a lease and waits for another one can then not
 // wait for itself, round some corners.
-func (p *partition) gatesFor(gates []*gate, fn *function.Function, keys []limitKey, start bool) []*gate {
+func (p *partition) gatesFor(gates []*gate, fn *function.Function, keys *keySet, start bool) []*gate {
 	if fn == nil {
 		return gates
 	}
@@ -188,7 +258,7 @@ func (p *partition) gatesFor(gates []*gate, fn *function.Function, keys []limitK
 		if k.kind != flowConcurrency || k.limit.Limit <= 0 {
 			continue
 		}
-		if id, ok := key(keys, k.expr); ok {
+		if id, ok := keys.key(k.expr); ok {
 			g := p.gate(flowConcurrency, fn, k.limit.Scope, id)
 			p.limitGate(g, k.limit.Limit)
 			if g.lease != nil {
@@ -206,7 +276,7 @@ func (p *partition) gatesFor(gates []*gate, fn *function.Function, keys []limitK
 }
 
 // startGates returns the gates that only first calls pass.
-func (p *partition) startGates(fn *function.Function, keys []limitKey) (gates []*gate) {
+func (p *partition) startGates(fn *function.Function, keys *keySet) (gates []*gate) {
 	if c := fn.RunLimit; c != nil && c.Limit > 0 {
 		if id, ok := p.startKey(fn, keys, flowRuns, c); ok {
 			g := p.gate(flowRuns, fn, function.ScopeFunction, id)
@@ -255,11 +325,11 @@ func (p *partition) mayStart(l *lane) bool {
 
 // startsFreely reports whether a new run may take its place among those that go on: as
 // long as a limit on starts is not reached, a lane of its own would only cost.
-func (p *partition) startsFreely(q *fnQueue, keys []limitKey) bool {
-	if s := q.lanes[laneOf(keys, true)]; q.spill.on || s != nil && !s.empty() {
+func (p *partition) startsFreely(q *fnQueue, keys *keySet) bool {
+	if s := q.findLane(keys, true); q.spill.on || s != nil && !s.empty() {
 		return false
 	}
-	l := p.lane(q, laneOf(keys, false), keys, false)
+	l := p.lane(q, keys, false)
 	if l == nil {
 		return false
 	}
@@ -271,11 +341,11 @@ func (p *partition) startsFreely(q *fnQueue, keys []limitKey) bool {
 }
 
 // startKey is the id of a limit on starts, which may be without a key.
-func (p *partition) startKey(fn *function.Function, keys []limitKey, kind flowKind, c *function.Concurrency) (flowID, bool) {
+func (p *partition) startKey(fn *function.Function, keys *keySet, kind flowKind, c *function.Concurrency) (flowID, bool) {
 	if c.Key == nil {
 		return hash128(kind, fn.ID[:], nil, nil), true
 	}
-	return key(keys, limitExpr(kind, function.ScopeFunction, source(c.Key)))
+	return keys.key(limitExpr(kind, function.ScopeFunction, source(c.Key)))
 }
 
 // limitsStarts reports whether first calls come under limits of their own.
@@ -284,7 +354,7 @@ func limitsStarts(fn *function.Function) bool {
 }
 
 // runKey is the key in the run limit of a run with such keys; false if it needs no place.
-func (p *partition) runKey(fn *function.Function, keys []limitKey) (flowID, bool) {
+func (p *partition) runKey(fn *function.Function, keys *keySet) (flowID, bool) {
 	if fn == nil || fn.RunLimit == nil || fn.RunLimit.Limit <= 0 {
 		return flowID{}, false
 	}
@@ -300,7 +370,7 @@ func (p *partition) starts(fn *function.Function, r *run) bool {
 	if r.limits == nil || !r.limits.displaced {
 		return false
 	}
-	_, ok := p.runKey(fn, r.limits.keys)
+	_, ok := p.runKey(fn, r.keys)
 	return ok
 }
 
@@ -309,7 +379,7 @@ func sharesLimit(fn *function.Function) bool {
 	return fn != nil && slices.ContainsFunc(fn.Concurrency, func(c function.Concurrency) bool { return c.Key != nil && c.Scope != function.ScopeFunction })
 }
 
-// Which ids of a runLimits are stored, and whether the run is displaced.
+// Which ids of a run's flow control are stored, and whether it is displaced.
 const (
 	hasLock = 1 << iota
 	hasSlot
@@ -317,15 +387,26 @@ const (
 	isDisplaced
 )
 
-func (e *encoder) limits(l *runLimits) {
-	e.uint(uint64(len(l.keys)))
-	for i := range l.keys {
-		e.b = appendUint64(e.b, l.keys[i].expr)
-		e.id(l.keys[i].id)
+// flowControlled reports whether a run's record says something of flow control.
+func (r *run) flowControlled() bool { return r.keys != nil || r.limits != nil || r.line != lineReady }
+
+func (e *encoder) limits(r *run) {
+	var l runLimits
+	if r.limits != nil {
+		l = *r.limits
+	}
+	if r.keys == nil {
+		e.uint(0)
+	} else {
+		e.uint(uint64(len(r.keys.keys)))
+		for i := range r.keys.keys {
+			e.b = appendUint64(e.b, r.keys.keys[i].expr)
+			e.id(r.keys.keys[i].id)
+		}
 	}
 	at := len(e.b)
 	e.byte(b2u(l.displaced) * isDisplaced)
-	for i, id := range [...][16]byte{l.lock, l.slot, l.lane} {
+	for i, id := range [...][16]byte{l.lock, l.slot, r.keys.laneID(r.line)} {
 		if id != ([16]byte{}) {
 			e.b[at] |= 1 << i
 			e.id(id)
@@ -333,23 +414,34 @@ func (e *encoder) limits(l *runLimits) {
 	}
 }
 
-func (d *decoder) limits() *runLimits {
-	l := newLimits(d.count(24))
-	for i := range l.keys {
-		l.keys[i] = limitKey{expr: d.uint64(), id: d.id()}
+func (d *decoder) limits(r *run, sets *keySets) {
+	if n := d.count(24); n > 0 {
+		keys := sets.room(n)
+		for i := range keys {
+			keys[i] = limitKey{expr: d.uint64(), id: d.id()}
+		}
+		r.keys = sets.share(keys)
 	}
 	has := d.byte()
+	if has&(hasLock|hasSlot|isDisplaced) != 0 {
+		r.limits = &runLimits{displaced: has&isDisplaced != 0}
+	}
 	if has&hasLock != 0 {
-		l.lock = d.id()
+		r.limits.lock = d.id()
 	}
 	if has&hasSlot != 0 {
-		l.slot = d.id()
+		r.limits.slot = d.id()
 	}
 	if has&hasLane != 0 {
-		l.lane = d.id()
+		switch id := d.id(); id {
+		case r.keys.lane(false):
+			r.line = lineLane
+		case r.keys.lane(true):
+			r.line = lineStart
+		default:
+			d.fail() // of other keys
+		}
 	}
-	l.displaced = has&isDisplaced != 0
-	return l
 }
 
 // laneID names a lane of a function: a hash of the keys of its runs. The zero lane is
@@ -379,17 +471,13 @@ func laneOf(keys []limitKey, start bool) (id laneID) {
 // configuration has changed since it was queued, or it has started meanwhile.
 func (p *partition) misplaced(l *lane, r *run) bool {
 	start := p.starts(l.q.fn, r)
-	if r.limits == nil && (!start || p.mayStart(l)) {
-		return l.id != (laneID{})
-	}
 	if start && !l.start && p.mayStart(l) {
 		start = false // it goes with the others
 	}
-	lim := r.limited()
-	if lim.place(start); lim.own == l.id {
+	if r.keys.lane(start) == l.id {
 		return false
 	}
-	gates := p.gatesFor(nil, l.q.fn, lim.keys, start)
+	gates := p.gatesFor(nil, l.q.fn, r.keys, start)
 	same := slices.Equal(gates, l.gates)
 	for _, g := range gates {
 		p.forgetGate(g)

@@ -26,21 +26,19 @@ const (
 func (p *partition) entryValue(r *run) []byte {
 	going := b2u(r.startedAt != 0)
 	p.value[0] = going * entryGoing
-	switch lim := r.limits; {
-	case lim == nil:
-		return p.value[:going]
-	case lim.lock != flowID{}:
+	switch {
+	case r.limits != nil && r.limits.lock != flowID{}:
 		if !p.holdLock(r) {
 			return p.value[:going]
 		}
 		p.value[0] |= entryLocked
-		copy(p.value[1:], lim.lock[:])
-	default:
-		if lim.place(false); lim.lane != (laneID{}) || lim.own == (laneID{}) {
-			return p.value[:going]
-		}
+		copy(p.value[1:], r.limits.lock[:])
+	case r.keys != nil && r.line == lineReady:
 		p.value[0] |= entryGuest
-		copy(p.value[1:], lim.own[:])
+		id := r.keys.lane(false)
+		copy(p.value[1:], id[:])
+	default:
+		return p.value[:going]
 	}
 	return p.value[:]
 }
@@ -127,7 +125,7 @@ func (p *partition) recoverLock(id flowID, fn ids.UUID, run ulid.ULID) {
 	if p.held[id] != nil {
 		readable := false
 		p.check(p.store.Get(TableRun, [][]byte{run[:]}, func(_ int, v []byte) {
-			_, err := decodeRun(run, v)
+			_, err := decodeRun(run, v, &p.sets)
 			readable = err == nil
 		}))
 		if !readable {

@@ -185,7 +185,7 @@ func (p *partition) cancelBulks() {
 			continue
 		}
 		if b.cond != nil {
-			ok, err := b.cond.BoolJSON(expr.JSON{Event: firstEvent(r.events), Now: time.UnixMilli(p.now)})
+			ok, err := b.cond.BoolJSON(expr.JSON{Event: firstEvent(r.events), Canonical: true, Now: time.UnixMilli(p.now)})
 			if !ok || err != nil {
 				continue
 			}

@@ -190,6 +190,7 @@ type memory struct {
 	waits      *waitIndex
 	calls      map[CallRef]callInfo
 	ahead      readAhead
+	sets       keySets
 	// keptBytes is what the queued runs in memory take.
 	keptBytes int64
 	// callBytes is the state that the calls under way hold in memory.

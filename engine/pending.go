@@ -98,7 +98,7 @@ func (p *partition) batched(fn *function.Function, ev *routedEvent) bool {
 	if b.If == nil {
 		return true
 	}
-	ok, err := b.If.BoolJSON(expr.JSON{Event: ev.json, Now: time.UnixMilli(p.now)})
+	ok, err := b.If.BoolJSON(expr.JSON{Event: ev.json, Canonical: true, Now: time.UnixMilli(p.now)})
 	return ok && err == nil
 }
 

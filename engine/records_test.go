@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 
 	"ingot/internal/ids"
@@ -41,13 +42,13 @@ func encodeRun(r *run) []byte {
 func TestRecordsRoundTrip(t *testing.T) {
 	t.Parallel()
 	want := sampleRun()
-	got, err := decodeRun(want.id, encodeRun(want))
+	got, err := decodeRun(want.id, encodeRun(want), &keySets{})
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("run: %+v, want %+v (%v)", got, want, err)
 	}
 	// A call under way is stored as ready: after a restart it is made again.
 	want.jobs[0].state = jobInFlight
-	if got, _ = decodeRun(want.id, encodeRun(want)); got.jobs[0].state != jobReady {
+	if got, _ = decodeRun(want.id, encodeRun(want), &keySets{}); got.jobs[0].state != jobReady {
 		t.Errorf("in-flight job stored as %d", got.jobs[0].state)
 	}
 	m := message{kind: msgInvokeDone, flag: true, to: 7, run: ulid.ULID{9}, job: 4, step: "s", body: []byte("b")}
@@ -83,7 +84,7 @@ func TestReadsOldRunRecords(t *testing.T) {
 	want := sampleRun()
 	want.events, want.steps, want.followed, want.apart = nil, nil, nil, true // they had keys of their own
 	want.jobs[0].faults = 0                                                  // were not counted
-	if got, err := decodeRun(want.id, old); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := decodeRun(want.id, old, &keySets{}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v (%v)", got, want, err)
 	}
 }
@@ -92,12 +93,12 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 	t.Parallel()
 	whole := encodeRun(sampleRun())
 	for n := range whole {
-		if _, err := decodeRun(ulid.ULID{}, whole[:n]); err == nil {
+		if _, err := decodeRun(ulid.ULID{}, whole[:n], &keySets{}); err == nil {
 			t.Errorf("the first %d of %d bytes decode", n, len(whole))
 		}
 	}
 	newer := append([]byte{runVersion + 1}, whole[1:]...)
-	if _, err := decodeRun(ulid.ULID{}, newer); err == nil {
+	if _, err := decodeRun(ulid.ULID{}, newer, &keySets{}); err == nil {
 		t.Error("a newer record decodes")
 	}
 }
@@ -114,9 +115,9 @@ func FuzzDecodeRecords(f *testing.F) {
 	e.lifecycle(sampleLifecycle(), nil)
 	f.Add(e.b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := decodeRun(ulid.ULID{}, b); err == nil && r.saved == 0 {
+		if r, err := decodeRun(ulid.ULID{}, b, &keySets{}); err == nil && r.saved == 0 {
 			again := encodeRun(r)
-			if r2, err := decodeRun(ulid.ULID{}, again); err != nil || !bytes.Equal(encodeRun(r2), again) {
+			if r2, err := decodeRun(ulid.ULID{}, again, &keySets{}); err != nil || !bytes.Equal(encodeRun(r2), again) {
 				t.Errorf("not stable: %x then %x (%v)", b, again, err)
 			}
 		}
@@ -184,5 +185,82 @@ func TestStepOrder(t *testing.T) {
 		if r.find(r.steps[i].ID) != i || stack[i] != r.steps[i].ID {
 			t.Errorf("step %d is found at %d, in the stack is %s", i, r.find(r.steps[i].ID), stack[i])
 		}
+	}
+}
+
+// TestFlowControlRoundTrip writes and reads what records say of flow control.
+func TestFlowControlRoundTrip(t *testing.T) {
+	t.Parallel()
+	keys := newKeySet([]limitKey{{expr: 7, id: flowID{1}}, {expr: 8, id: flowID{2}}})
+	for name, set := range map[string]func(*run){
+		"keys of a guest": func(r *run) { r.keys = keys },
+		"its lane":        func(r *run) { r.keys, r.line = keys, lineLane },
+		"first calls":     func(r *run) { r.keys, r.line = keys, lineStart },
+		"without keys":    func(r *run) { r.line = lineStart },
+		"one key":         func(r *run) { r.keys = newKeySet(keys.keys[1:]) },
+		"a lock":          func(r *run) { r.limits = &runLimits{lock: flowID{3}} },
+		"a place":         func(r *run) { r.keys, r.limits = keys, &runLimits{slot: flowID{4}} },
+		"a lost place":    func(r *run) { r.keys, r.line, r.limits = keys, lineStart, &runLimits{displaced: true} },
+	} {
+		want := sampleRun()
+		set(want)
+		got, err := decodeRun(want.id, encodeRun(want), &keySets{})
+		if err != nil || got.line != want.line || !reflect.DeepEqual(got.limits, want.limits) || (got.keys == nil) != (want.keys == nil) || got.keys != nil && !slices.Equal(got.keys.keys, want.keys.keys) {
+			t.Errorf("%s: %+v, want %+v (%v)", name, got, want, err)
+		}
+	}
+}
+
+// TestReadsOldLanes reads records of before lines, which named the lane; one that is not
+// that of the run's keys is damage.
+func TestReadsOldLanes(t *testing.T) {
+	t.Parallel()
+	keys := []limitKey{{expr: 7, id: flowID{1}}}
+	old := func(lane laneID) []byte {
+		r := sampleRun()
+		r.keys = newKeySet(keys)
+		before, after, _ := bytes.Cut(encodeRun(r), append(append([]byte{1, 0, 0, 0, 0, 0, 0, 0, 7}, keys[0].id[:]...), 0))
+		e := encoder{b: bytes.Clone(before)}
+		e.uint(1)
+		e.b = appendUint64(e.b, 7)
+		e.id(keys[0].id)
+		e.byte(hasLane)
+		e.id(lane)
+		return append(e.b, after...)
+	}
+	for want, lane := range map[line]laneID{
+		// What laneOf gave then.
+		lineLane:  laneID{0x67, 0x4b, 0x9d, 0x1c, 0x85, 0xe7, 0xd1, 0x32, 0xec, 0xb2, 0x71, 0xdf, 0xa7, 0x71, 0xe6, 0x1f},
+		lineStart: laneID{0x79, 0xbe, 0xa3, 0xa4, 0xff, 0x61, 0x57, 0xed, 0xe3, 0x59, 0xa2, 0xea, 0x63, 0x11, 0x2a, 0x90},
+	} {
+		if r, err := decodeRun(sampleRun().id, old(lane), &keySets{}); err != nil || r.line != want {
+			t.Errorf("lane %x: line %d, want %d (%v)", lane, r.line, want, err)
+		}
+	}
+	if _, err := decodeRun(sampleRun().id, old(laneID{1}), &keySets{}); err == nil {
+		t.Error("a lane of other keys is read")
+	}
+}
+
+// TestKeySetsAreShared gives runs of the same keys one set, and others their own.
+func TestKeySetsAreShared(t *testing.T) {
+	t.Parallel()
+	var sets keySets
+	share := func(expr uint64, value ...byte) *keySet {
+		keys := sets.room(1)
+		keys[0] = limitKey{expr: expr, id: flowID(append(value, make([]byte, 16-len(value))...))}
+		return sets.share(keys)
+	}
+	a := share(1, 1, 2)
+	if share(1, 1, 2) != a {
+		t.Error("the same keys are not shared")
+	}
+	for _, other := range []*keySet{share(1, 1, 2, 3), share(2, 1, 2), share(1, 2, 1)} { // the first two in its place
+		if other == a || slices.Equal(other.keys, a.keys) {
+			t.Errorf("%v and %v share a set", other.keys, a.keys)
+		}
+	}
+	if a.keys[0].id != (flowID{1, 2}) || a.lane(false) == a.lane(true) || a.lane(false) != laneOf(a.keys, false) || a.lane(true) != laneOf(a.keys, true) {
+		t.Errorf("%+v", a)
 	}
 }

@@ -88,7 +88,7 @@ func (p *partition) countRun(k, v []byte) {
 	}
 	r, err := p.runs[ulid.ULID(k)], error(nil)
 	if r == nil {
-		r, err = decodeRun(ulid.ULID(k), v)
+		r, err = decodeRun(ulid.ULID(k), v, &p.sets)
 	}
 	if err == nil && r.limits != nil && r.limits.slot != (flowID{}) {
 		p.recount.tally[r.limits.slot]++

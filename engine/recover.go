@@ -128,7 +128,7 @@ func (p *partition) waitOf(k []byte) (ref waitRef, name, cond string, err error)
 	}
 	ref = waitRef{run: ulid.ULID(k[:16]), job: binary.BigEndian.Uint32(k[16:])}
 	p.check(p.store.Get(TableRun, [][]byte{k[:16]}, func(_ int, v []byte) {
-		r, bad := decodeRun(ref.run, v)
+		r, bad := decodeRun(ref.run, v, &p.sets)
 		if bad != nil {
 			return
 		}

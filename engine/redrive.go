@@ -59,7 +59,7 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 		return fmt.Errorf("%w: the run is active", ErrStillDead)
 	}
 	p.pardon(blame{run: d.ID})
-	r, err := decodeRun(d.ID, d.Body)
+	r, err := decodeRun(d.ID, d.Body, &p.sets)
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrStillDead, err) //nolint:errorlint // the cause is only told
 	}
@@ -79,7 +79,7 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 // revive puts a run that has been dead where it was.
 func (p *partition) revive(r *run) {
 	// Of a damaged run, the entry and timers may still be there.
-	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.lane, r.score, r.id))
+	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.keys.laneID(r.at), r.score, r.id))
 	p.unindex(r) // it names the lock, which may be another run's meanwhile
 	if r.limits != nil {
 		p.lockAgain(r)
@@ -145,7 +145,7 @@ func (p *partition) placeAgain(r *run) {
 		return
 	}
 	lim.slot = flowID{} // it has given that up
-	id, ok := p.runKey(fn, lim.keys)
+	id, ok := p.runKey(fn, r.keys)
 	if !ok {
 		return
 	}

@@ -191,7 +191,7 @@ func (r *router) started(n, fn int) bool {
 // holds evaluates a trigger's condition. One that cannot be evaluated is false:
 // the event is not tried again for ever, as it is in the reference.
 func (r *router) holds(cond *expr.Expr, ev *event.Event, text []byte, fn *function.Function) bool {
-	ok, err := cond.BoolJSON(expr.JSON{Event: text, Now: time.UnixMilli(ev.ReceivedAt)})
+	ok, err := cond.BoolJSON(expr.JSON{Event: text, Canonical: true, Now: time.UnixMilli(ev.ReceivedAt)})
 	if err == nil {
 		return ok
 	}

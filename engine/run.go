@@ -109,6 +109,7 @@ type run struct {
 	score     int64
 	stateSize int64
 	nextJob   uint32
+	line      line // where its entry of the ready index belongs
 	// redrives counts answers in a row that made no progress.
 	redrives int
 	// maxAttempts overrides the function's for sync runs; 0 otherwise.
@@ -120,7 +121,9 @@ type run struct {
 	// correlations name the invoke steps that wait for this run: "<run>.<step>".
 	correlations []string
 	sync         *syncInfo
-	limits       *runLimits
+	// keys are the values of its function's key expressions, limits what it holds.
+	keys   *keySet
+	limits *runLimits
 	// inputs are edited inputs of steps of a replay.
 	inputs []Step
 
@@ -138,13 +141,13 @@ type run struct {
 	stack []byte
 
 	// Volatile bookkeeping of the partition.
-	stored  bool   // has a record in TableRun, which goes when it ends
-	edited  bool   // its inputs are in TableInput
-	apart   bool   // its events are in TableTrigger, not in the record
-	indexed bool   // has an entry in the ready index
-	lane    laneID // where that entry is
-	queued  bool   // is in the function's in-memory window
-	touched bool   // is on the partition's list of changed runs
+	stored  bool // has a record in TableRun, which goes when it ends
+	edited  bool // its inputs are in TableInput
+	apart   bool // its events are in TableTrigger, not in the record
+	indexed bool // has an entry in the ready index
+	at      line // where that entry is
+	queued  bool // is in the function's in-memory window
+	touched bool // is on the partition's list of changed runs
 	ended   bool
 	damaged bool  // has ended since its record cannot be read: nothing else is known of it
 	kept    int64 // what the partition counts for it among the queued runs in memory
@@ -318,7 +321,7 @@ func (e *encoder) run(r *run) {
 	e.id(r.fn)
 	e.id(r.trace)
 	e.int(int64(r.reqVersion))
-	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart | b2u(r.limits != nil)*flagLimits | b2u(r.edited)*flagEdited)
+	e.byte(b2u(r.forcePlan)*flagForcePlan | b2u(r.sync != nil)*flagSync | b2u(r.apart)*flagApart | b2u(r.flowControlled())*flagLimits | b2u(r.edited)*flagEdited)
 	e.int(r.startedAt)
 	e.int(r.score)
 	e.int(r.stateSize)
@@ -347,8 +350,8 @@ func (e *encoder) run(r *run) {
 		e.str(s.contentType)
 		e.bytes(s.body)
 	}
-	if r.limits != nil {
-		e.limits(r.limits)
+	if r.flowControlled() {
+		e.limits(r)
 	}
 	if !r.apart {
 		e.events(r.events)
@@ -388,8 +391,8 @@ func (e *encoder) job(j *job) {
 }
 
 // decodeRun reads a record. The first saved steps, and the events if they are
-// apart, are still to be read.
-func decodeRun(id ulid.ULID, b []byte) (*run, error) {
+// apart, are still to be read. Its keys are shared with those of sets.
+func decodeRun(id ulid.ULID, b []byte, sets *keySets) (*run, error) {
 	d := decoder{b: b}
 	version := d.byte()
 	if version < 1 || version > runVersion {
@@ -435,7 +438,7 @@ func decodeRun(id ulid.ULID, b []byte) (*run, error) {
 		return r, d.err
 	}
 	if flags&flagLimits != 0 {
-		r.limits = d.limits()
+		d.limits(r, sets)
 	}
 	if !r.apart {
 		r.events = d.events()

@@ -120,7 +120,7 @@ type Held struct{ Placed, Displaced, Locked bool }
 
 // HeldBy reads it; without a record it is nothing.
 func HeldBy(run ulid.ULID, record []byte) (h Held) {
-	if r, err := decodeRun(run, record); err == nil && r.limits != nil {
+	if r, err := decodeRun(run, record, &keySets{}); err == nil && r.limits != nil {
 		h = Held{Placed: r.limits.slot != flowID{}, Displaced: r.limits.displaced, Locked: r.limits.lock != flowID{}}
 	}
 	return h

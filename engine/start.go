@@ -194,7 +194,7 @@ func (p *partition) priority(fn *function.Function, ev []byte) int64 {
 	if fn.Priority == nil {
 		return 0
 	}
-	v, err := fn.Priority.ValueJSON(expr.JSON{Event: ev, Now: time.UnixMilli(p.now)})
+	v, err := fn.Priority.ValueJSON(expr.JSON{Event: ev, Canonical: true, Now: time.UnixMilli(p.now)})
 	if err != nil {
 		return 0
 	}

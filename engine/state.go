@@ -51,11 +51,7 @@ func (p *partition) index(r *run) {
 		return
 	}
 	active := r.active()
-	var lane laneID
-	if r.limits != nil {
-		lane = r.limits.lane
-	}
-	if r.indexed && active && r.lane == lane {
+	if r.indexed && active && r.at == r.line {
 		return
 	}
 	if !r.indexed && !active {
@@ -63,14 +59,14 @@ func (p *partition) index(r *run) {
 	}
 	p.unindex(r)
 	if active {
-		t, key := p.readyKey(r.fn, lane, r.score, r.id)
+		t, key := p.readyKey(r.fn, r.keys.laneID(r.line), r.score, r.id)
 		p.batch.Put(t, key, p.entryValue(r))
 		p.count(p.queue(r.fn), 1)
 	}
 	if !active {
 		p.storeLock(r)
 	}
-	r.indexed, r.lane = active, lane
+	r.indexed, r.at = active, r.line
 }
 
 // readyKey is the key of a run's entry of the ready index, valid until the next use.
@@ -163,7 +159,7 @@ func (p *partition) stored(id ulid.ULID, record []byte) *run {
 
 // read makes a run of its record.
 func (p *partition) read(id ulid.ULID, record []byte) (*run, error) {
-	r, bad := decodeRun(id, record)
+	r, bad := decodeRun(id, record, &p.sets)
 	if bad == nil && r.apart {
 		p.check(p.store.Get(TableTrigger, [][]byte{id[:]}, func(_ int, v []byte) {
 			if r.events, bad = decodeTriggers(v); v == nil {
@@ -188,9 +184,7 @@ func (p *partition) read(id ulid.ULID, record []byte) (*run, error) {
 
 // place sets where the entry of the ready index is of a run that comes from the store.
 func (r *run) place() {
-	if r.indexed = r.active(); r.limits != nil {
-		r.lane = r.limits.lane
-	}
+	r.indexed, r.at = r.active(), r.line
 }
 
 // loadSteps reads the steps that have keys of their own, which come before those of

@@ -147,7 +147,7 @@ func (p *partition) evaluate(cond string, ev *routedEvent) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return e.BoolJSON(expr.JSON{Async: ev.json, Now: time.UnixMilli(p.now)})
+	return e.BoolJSON(expr.JSON{Async: ev.json, Canonical: true, Now: time.UnixMilli(p.now)})
 }
 
 // eventRecord is the body of a msgEvent.

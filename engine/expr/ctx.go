@@ -42,6 +42,8 @@ type ctx struct {
 	lits  []value
 	roots [numRoots]source
 	now   time.Time
+	// unique says that no object of the JSON text has a key twice.
+	unique bool
 
 	slots  []string
 	locals []value
@@ -95,7 +97,7 @@ func (c *ctx) attribute(p *pathNode) (value, bool) {
 		if !src.projected {
 			src.projected = true
 			if i := skipSpace(src.json, 0); i < len(src.json) && src.json[i] == '{' {
-				c.prog.tries[p.root].take(src.json, i, c.slots)
+				c.prog.tries[p.root].take(src.json, i, c.slots, c.unique)
 			}
 		}
 		raw := c.slots[p.slot]

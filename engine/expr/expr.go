@@ -40,7 +40,10 @@ type Vars struct {
 // The text must be valid JSON, and unchanged during the call.
 type JSON struct {
 	Event, Async []byte
-	Now          time.Time
+	// Canonical says that no object has a key twice, as in the events that functions see:
+	// then no more of the text is read than has to be.
+	Canonical bool
+	Now       time.Time
 }
 
 // Compile parses and checks src (cached by source). The error text is the
@@ -107,6 +110,7 @@ func (c *ctx) setVars(v Vars) {
 
 func (c *ctx) setJSON(v JSON) {
 	c.roots[rootEvent].json, c.roots[rootAsync].json, c.now = view(v.Event), view(v.Async), v.Now
+	c.unique = v.Canonical
 }
 
 func (c *ctx) runBool() (bool, error) {

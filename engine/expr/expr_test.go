@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot/internal/jcs"
 )
 
 var testNow = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -21,6 +23,18 @@ func decodeEvent(t testing.TB, s string) map[string]any {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// canonical is an event as functions see it.
+func canonical(t testing.TB, s string) []byte {
+	if s == "" {
+		return nil
+	}
+	b, err := jcs.Append(nil, []byte(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // eval runs src both over decoded maps and over JSON, which must agree.
@@ -43,6 +57,11 @@ func eval(t *testing.T, src, event, async string) (any, error) {
 	b, _ := json.Marshal(gotJSON)
 	if string(a) != string(b) || (err == nil) != (errJSON == nil) {
 		t.Fatalf("%s: over maps %s (%v), over JSON %s (%v)", src, a, err, b, errJSON)
+	}
+	canonical := JSON{Event: canonical(t, event), Async: canonical(t, async), Canonical: true, Now: testNow}
+	gotJSON, errJSON = e.ValueJSON(canonical)
+	if c, _ := json.Marshal(gotJSON); string(c) != string(a) || (err == nil) != (errJSON == nil) {
+		t.Fatalf("%s: over maps %s (%v), over canonical JSON %s (%v)", src, a, err, c, errJSON)
 	}
 	return got, err
 }

@@ -46,9 +46,11 @@ func (t *trie) clear(slots []string) {
 }
 
 // project stores the text of each path's value in slots; absent ones stay empty.
-// It returns the index after the object.
-func (t *trie) project(s string, i int, slots []string) int {
+// It returns the index after the object. If unique is set, no key is there twice: it then
+// reads no further than it has to, and returns -1 if that was not to the end.
+func (t *trie) project(s string, i int, slots []string, unique bool) int {
 	it := objectIter{s, i + 1}
+	left := len(t.kids)
 members:
 	for {
 		key, escaped, at, ok := it.next()
@@ -62,7 +64,14 @@ members:
 		for _, kid := range t.kids {
 			if len(key) == len(kid.key) || escaped {
 				if keyEquals(key, escaped, kid.key) {
-					it.i = kid.take(s, at, slots)
+					if it.i = kid.take(s, at, slots, unique); unique {
+						if left--; left == 0 {
+							return -1
+						}
+						if it.i < 0 {
+							break
+						}
+					}
 					continue members
 				}
 			}
@@ -71,13 +80,17 @@ members:
 	}
 }
 
-// take records the value at s[i] for the path that ends here and those below.
-func (t *trie) take(s string, i int, slots []string) int {
-	t.clear(slots)
-	var end int
+// take records the value at s[i] for the path that ends here and those below. It returns
+// the index after the value, or -1 as project does.
+func (t *trie) take(s string, i int, slots []string, unique bool) int {
+	if !unique {
+		t.clear(slots)
+	}
+	end := -1
 	if len(t.kids) > 0 && s[i] == '{' {
-		end = t.project(s, i, slots)
-	} else {
+		end = t.project(s, i, slots, unique)
+	}
+	if end < 0 && (t.slot >= 0 || !unique) {
 		end = skipValue(s, i)
 	}
 	if t.slot >= 0 {

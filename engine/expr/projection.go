@@ -71,7 +71,7 @@ func (p *Projection) Scan(event []byte, out []Scalar) {
 	clear(p.slots)
 	s := view(event)
 	if i := skipSpace(s, 0); i < len(s) && s[i] == '{' {
-		p.trie.take(s, i, p.slots)
+		p.trie.take(s, i, p.slots, false)
 	}
 	for i, slot := range p.index {
 		out[i] = scalarOf(decodeJSON(p.slots[slot]))

@@ -212,6 +212,10 @@ func TestJSONAgainstMaps(t *testing.T) {
 		if !reflect.DeepEqual(a, b) || (errA == nil) != (errB == nil) || errA != nil && errA.Error() != errB.Error() {
 			rt.Fatalf("%s over %s and %s: maps %v, %v; JSON %v, %v", src, ev, as, a, errA, b, errB)
 		}
+		c, errC := e.ValueJSON(JSON{Event: canonical(t, ev), Async: canonical(t, as), Canonical: true})
+		if !reflect.DeepEqual(a, c) || (errA == nil) != (errC == nil) || errA != nil && errA.Error() != errC.Error() {
+			rt.Fatalf("%s over %s and %s: maps %v, %v; canonical JSON %v, %v", src, ev, as, a, errA, c, errC)
+		}
 	})
 }
 
