@@ -25,7 +25,7 @@ func listen(cfg Config) (net.Listener, error) {
 		switch {
 		case err == nil:
 			if port != cfg.Port {
-				cfg.Logger.Info("Port conflict, using new port", "name", "dev server api", "from", cfg.Port, "to", port)
+				cfg.Logger.Warn("Port conflict, using new port", "name", "dev server api", "from", cfg.Port, "to", port)
 			}
 			return ln, nil
 		case !errors.Is(err, errAddrInUse), cfg.Port == 0, port-cfg.Port >= portsTried, port >= 65535:

@@ -50,10 +50,9 @@ func Build(ctx context.Context, dir string) (string, error) {
 // given are the ports that FreePort has returned.
 var given sync.Map
 
-// FreePort finds a port that nobody listens on, another one each time: a server that finds
-// its port taken moves on, and a test would talk to the server of another one. It is below the range from which
-// systems take ports for outgoing connections: one of those could hold it for a
-// while when the server that had it is down.
+// FreePort finds a port that nobody listens on, another one each time. It is below the
+// range from which systems take ports for outgoing connections: one of those could hold it
+// for a while when the server that had it is down.
 func FreePort() (int, error) {
 	const lowest, count = 20_000, 10_000
 	for range 100 {
@@ -61,12 +60,20 @@ func FreePort() (int, error) {
 		if _, taken := given.LoadOrStore(port, true); taken {
 			continue
 		}
-		ln, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			return port, ln.Close()
+		if tryPort(port) == nil {
+			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no free port from %d to %d", lowest, lowest+count-1)
+}
+
+// tryPort is an error if somebody listens on a port.
+func tryPort(port int) error {
+	ln, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return err
+	}
+	return ln.Close()
 }
 
 // StartProcess runs `bin dev` on port with more flags and returns when it answers.
@@ -80,6 +87,10 @@ func StartProduction(bin string, port int, flags ...string) (*Process, error) {
 }
 
 func startProcess(bin string, port int, args []string) (*Process, error) {
+	// Where its port is taken, dev moves on, and another server would answer.
+	if err := tryPort(port); err != nil {
+		return nil, fmt.Errorf("the port of the server: %w", err)
+	}
 	args = append(args, "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 	p := &Process{URL: "http://127.0.0.1:" + strconv.Itoa(port), cmd: exec.Command(bin, args...), done: make(chan struct{})}
 	p.cmd.Stderr = &p.log
