@@ -1,28 +1,34 @@
 // Command limits measures what limits by key cost that are configured and not reached, closer
-// than the suite does: it floods one server over and over, with and without the limit in
-// random order, and gives the ratios with their intervals.
+// than the suite does. Two servers are flooded at the same time, one with the limit and one
+// without, and what they have done within the same seconds is compared: what slows the machine
+// slows both. Which of the two has the limit is drawn anew each time. The control compares two
+// floods of one kind, and has to find no difference.
 //
-//	go run ./benchmarks/limits                 # 20 minutes
-//	go run ./benchmarks/limits -minutes 5
+//	go run ./benchmarks/limits                 # 40 minutes
+//	go run ./benchmarks/limits -minutes 10
 //
-// Single floods differ by some percent whatever they are: by when memtables are flushed,
-// garbage is collected, and others use the machine. What is left of 50 pairs is below 1 %.
+// Floods one after the other differ by some percent or, next to busy neighbours, by a third,
+// for seconds and minutes, so that more of them hardly help.
 //
 // What does not live here: load (package loadgen), and the cost of the other features
 // (package suite, group flow).
 package main
 
 import (
+	"bufio"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -34,38 +40,32 @@ import (
 	"ingot/loadgen/target"
 )
 
-// flood is one kind of flood, of which limited ones are held against those of the same keys
-// without a limit.
-type flood struct {
-	title      string
-	flow       flow.Config
-	runs, cost []float64 // runs/s, and ms of CPU per run
+// comparison is of two kinds of flood.
+type comparison struct {
+	title string
+	kinds [2]flow.Config
+	// Of each pair of floods: runs/s within the same time, and ms of CPU per run.
+	runs, cost [2][]float64
 }
 
-// The floods come in pairs, without the limit and with it: the limits are those that the
-// number of keys leaves unreached.
-const (
-	fewPlain = iota
-	fewLimited
-	manyPlain
-	manyLimited
-)
-
-func floods() []flood {
-	return []flood{
-		fewPlain:    {title: "10 keys, no limit", flow: flow.Config{Keys: 10}},
-		fewLimited:  {title: "10 keys, each limited to 1,000 calls", flow: flow.Config{Keys: 10, Limit: 1000}},
-		manyPlain:   {title: "100,000 keys, no limit", flow: flow.Config{Keys: 100_000}},
-		manyLimited: {title: "100,000 keys, each limited to 10 calls", flow: flow.Config{Keys: 100_000, Limit: 10}},
+// comparisons have limits that the number of keys leaves unreached.
+func comparisons() []comparison {
+	few, fewLimited := flow.Config{Keys: 10}, flow.Config{Keys: 10, Limit: 1000}
+	many, manyLimited := flow.Config{Keys: 100_000}, flow.Config{Keys: 100_000, Limit: 10}
+	return []comparison{
+		{title: "control: 10 keys without a limit, against the same", kinds: [2]flow.Config{few, few}},
+		{title: "a limit of each of 10 keys, against none", kinds: [2]flow.Config{few, fewLimited}},
+		{title: "a limit of each of 100,000 keys, against none", kinds: [2]flow.Config{many, manyLimited}},
+		{title: "a limit of each of 100,000 keys, against 10", kinds: [2]flow.Config{fewLimited, manyLimited}},
 	}
 }
 
-// rounds of a server before it is started anew: its history grows.
-const roundsPerServer = 8
+// rounds of two servers before they are started anew: their history grows.
+const roundsPerServer = 4
 
 func main() {
-	minutes := flag.Float64("minutes", 20, "how long to measure")
-	count := flag.Int64("count", 20_000, "runs of a flood")
+	minutes := flag.Float64("minutes", 40, "how long to measure")
+	count := flag.Int64("count", 40_000, "runs of a flood")
 	root := flag.String("results", record.Root, "directory of the results; empty records nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -93,7 +93,7 @@ func run(ctx context.Context, minutes float64, count int64, root string, out io.
 		return err
 	}
 	h := record.NewHeader(ctx, fmt.Sprintf("go run ./benchmarks/limits -minutes %g -count %d", minutes, count))
-	list := floods()
+	list := comparisons()
 	for end := time.Now().Add(time.Duration(minutes * float64(time.Minute))); time.Now().Before(end); {
 		if err := rounds(ctx, spec, count, list, end, out); err != nil {
 			return err
@@ -114,31 +114,150 @@ func run(ctx context.Context, minutes float64, count int64, root string, out io.
 	return err
 }
 
-// rounds floods one server. Its first round is not counted.
-func rounds(ctx context.Context, spec target.Spec, count int64, list []flood, end time.Time, out io.Writer) error {
-	t, err := spec.Open(ctx, target.Options{Log: os.Stderr})
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	for round := range 1 + roundsPerServer {
-		if round > 0 && time.Now().After(end) {
-			return nil
+// rounds floods two servers. Their first round is not counted.
+func rounds(ctx context.Context, spec target.Spec, count int64, list []comparison, end time.Time, out io.Writer) error {
+	var servers [2]*target.Target
+	for i := range servers {
+		t, err := spec.Open(ctx, target.Options{Log: os.Stderr})
+		if err != nil {
+			return err
 		}
+		defer t.Close()
+		servers[i] = t
+	}
+	for round := range 1 + roundsPerServer {
 		for _, i := range rand.Perm(len(list)) {
-			f := &list[i]
-			r, err := once(ctx, t, f.flow, count)
+			if round > 0 && time.Now().After(end) {
+				return nil
+			}
+			c := &list[i]
+			if rand.IntN(2) == 1 {
+				servers[0], servers[1] = servers[1], servers[0]
+			}
+			rates, costs, err := pair(ctx, servers, c.kinds, count)
 			if err != nil {
-				return fmt.Errorf("%s: %w", f.title, err)
+				return fmt.Errorf("%s: %w", c.title, err)
 			}
 			if round > 0 {
-				f.runs = append(f.runs, r.Throughput.Runs)
-				f.cost = append(f.cost, r.Server.CPUPerRun)
+				for k := range c.kinds {
+					c.runs[k] = append(c.runs[k], rates[k])
+					c.cost[k] = append(c.cost[k], costs[k])
+				}
 			}
-			fmt.Fprintf(out, "%s  %-42s %6.0f runs/s  %.3f ms of CPU per run\n", time.Now().Format(time.TimeOnly), f.title, r.Throughput.Runs, r.Server.CPUPerRun)
+			fmt.Fprintf(out, "%s  %-51s %6.0f and %6.0f runs/s  %.3f and %.3f ms of CPU per run\n", time.Now().Format(time.TimeOnly), c.title, rates[0], rates[1], costs[0], costs[1])
 		}
 	}
 	return nil
+}
+
+// pair floods both servers at the same time.
+func pair(ctx context.Context, servers [2]*target.Target, kinds [2]flow.Config, count int64) (rates, costs [2]float64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var results [2]*result.Result
+	var errs [2]error
+	ended := make(chan int, len(servers))
+	for i, t := range servers {
+		wg.Go(func() {
+			results[i], errs[i] = once(ctx, t, kinds[i], count)
+			ended <- i
+		})
+	}
+	watched, err := watch(ctx, servers, ended)
+	if err != nil {
+		return rates, costs, err
+	}
+	wg.Wait()
+	for i, r := range results {
+		if errs[i] != nil {
+			return rates, costs, errs[i]
+		}
+		costs[i] = r.Server.CPUPerRun
+	}
+	rates, err = watched.rates(count)
+	return rates, costs, err
+}
+
+// sample is how many runs each server had ended at one time.
+type sample struct {
+	at    time.Time
+	ended [2]int64
+}
+
+type samples []sample
+
+// watch looks at the servers until one of the floods has ended.
+func watch(ctx context.Context, servers [2]*target.Target, ended <-chan int) (all samples, err error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s := sample{at: time.Now()}
+		for i, t := range servers {
+			if s.ended[i], err = endedRuns(ctx, t.URL); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, s)
+		select {
+		case <-tick.C:
+		case <-ended:
+			return all, nil
+		}
+	}
+}
+
+// rates are the runs that were ended per second of the time in which both servers were
+// between the beginning and the end of their floods.
+func (all samples) rates(count int64) (rates [2]float64, err error) {
+	in := func(s sample) bool {
+		for i, n := range s.ended {
+			if done := n - all[0].ended[i]; done < count/8 || done > count-count/16 {
+				return false
+			}
+		}
+		return true
+	}
+	from, to := -1, -1
+	for i, s := range all {
+		if in(s) {
+			if to = i; from < 0 {
+				from = i
+			}
+		}
+	}
+	if to-from < 10 {
+		return rates, fmt.Errorf("floods of %d runs are too short to be compared", count)
+	}
+	for i := range rates {
+		rates[i] = float64(all[to].ended[i]-all[from].ended[i]) / all[to].at.Sub(all[from].at).Seconds()
+	}
+	return rates, nil
+}
+
+// endedRuns is the server's count of ended runs.
+func endedRuns(ctx context.Context, url string) (n int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "ingot_runs_ended_total"); ok {
+			v, err := strconv.ParseFloat(text[strings.LastIndexByte(text, ' ')+1:], 64)
+			if err != nil {
+				return 0, fmt.Errorf("metrics: %q: %w", lines.Text(), err)
+			}
+			n += int64(v)
+		}
+	}
+	return n, lines.Err()
 }
 
 // once is one flood, of which no run may be missing.
@@ -157,32 +276,22 @@ func once(ctx context.Context, t *target.Target, config flow.Config, count int64
 	return r, nil
 }
 
-// table is the medians of the floods, and the ratios between them.
-func table(list []flood) (string, error) {
+// table is the ratios of the comparisons.
+func table(list []comparison) (string, error) {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 2, 0, 3, ' ', 0)
-	fmt.Fprintf(w, "\n%d floods each, medians\truns/s\tCPU per run\n", len(list[0].runs))
+	fmt.Fprintf(w, "\nratios, with 95 %% intervals\trate of runs\tCPU per run\tpairs\tmedian runs/s, two servers at once\n")
 	for i := range list {
-		fmt.Fprintf(w, "%s\t%.0f\t%.3f ms\n", list[i].title, stats.Median(list[i].runs), stats.Median(list[i].cost))
-	}
-	fmt.Fprintf(w, "\nratios, with 95 %% intervals\truns/s\tCPU per run\n")
-	for _, c := range []struct {
-		title       string
-		base, other int
-	}{
-		{"a limit of each of 10 keys, against none", fewPlain, fewLimited},
-		{"a limit of each of 100,000 keys, against none", manyPlain, manyLimited},
-		{"a limit of each of 100,000 keys, against 10", fewLimited, manyLimited},
-	} {
-		runs, err := stats.PairedRatio(list[c.base].runs, list[c.other].runs)
+		c := &list[i]
+		runs, err := stats.PairedRatio(c.runs[0], c.runs[1])
 		if err != nil {
 			return "", err
 		}
-		cost, err := stats.PairedRatio(list[c.base].cost, list[c.other].cost)
+		cost, err := stats.PairedRatio(c.cost[0], c.cost[1])
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.title, ratio(runs), ratio(cost))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%.0f and %.0f\n", c.title, ratio(runs), ratio(cost), runs.Rounds, stats.Median(c.runs[0]), stats.Median(c.runs[1]))
 	}
 	if err := w.Flush(); err != nil {
 		return "", err
