@@ -126,7 +126,7 @@ const (
 	lineStart             // that of first calls
 )
 
-// lineOf is the line of runs that are no guests.
+// line is that of runs that are no guests, of first calls if start is set.
 func (s *keySet) line(start bool) line {
 	switch {
 	case start:
