@@ -5,7 +5,7 @@
 // floods of one kind, and has to find no difference.
 //
 //	go run ./benchmarks/limits                 # 40 minutes
-//	go run ./benchmarks/limits -minutes 10
+//	go run ./benchmarks/limits -minutes 10 -only 'of each of 10 keys'
 //
 // Floods one after the other differ by some percent or, next to busy neighbours, by a third,
 // for seconds and minutes, so that more of them hardly help.
@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,23 +61,29 @@ func comparisons() []comparison {
 	}
 }
 
-// rounds of two servers before they are started anew: their history grows.
-const roundsPerServer = 4
+// pairsPerServer is how often two servers are flooded, besides a first time that is not
+// counted, before they are started anew: their history grows.
+const pairsPerServer = 16
 
 func main() {
 	minutes := flag.Float64("minutes", 40, "how long to measure")
 	count := flag.Int64("count", 40_000, "runs of a flood")
+	only := flag.String("only", "", "only comparisons whose title has this in it")
 	root := flag.String("results", record.Root, "directory of the results; empty records nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *minutes, *count, *root, os.Stdout); err != nil {
+	if err := run(ctx, *minutes, *count, *only, *root, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "limits:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, minutes float64, count int64, root string, out io.Writer) error {
+func run(ctx context.Context, minutes float64, count int64, only, root string, out io.Writer) error {
+	list := slices.DeleteFunc(comparisons(), func(c comparison) bool { return !strings.Contains(c.title, only) })
+	if len(list) == 0 {
+		return fmt.Errorf("no comparison has %q in its title", only)
+	}
 	dir, err := os.MkdirTemp("", "ingot-limits-")
 	if err != nil {
 		return err
@@ -92,8 +99,11 @@ func run(ctx context.Context, minutes float64, count int64, root string, out io.
 	if err != nil {
 		return err
 	}
-	h := record.NewHeader(ctx, fmt.Sprintf("go run ./benchmarks/limits -minutes %g -count %d", minutes, count))
-	list := comparisons()
+	command := fmt.Sprintf("go run ./benchmarks/limits -minutes %g -count %d", minutes, count)
+	if only != "" {
+		command += fmt.Sprintf(" -only %q", only)
+	}
+	h := record.NewHeader(ctx, command)
 	for end := time.Now().Add(time.Duration(minutes * float64(time.Minute))); time.Now().Before(end); {
 		if err := rounds(ctx, spec, count, list, end, out); err != nil {
 			return err
@@ -114,7 +124,7 @@ func run(ctx context.Context, minutes float64, count int64, root string, out io.
 	return err
 }
 
-// rounds floods two servers. Their first round is not counted.
+// rounds floods two servers, each time of another comparison.
 func rounds(ctx context.Context, spec target.Spec, count int64, list []comparison, end time.Time, out io.Writer) error {
 	var servers [2]*target.Target
 	for i := range servers {
@@ -125,27 +135,26 @@ func rounds(ctx context.Context, spec target.Spec, count int64, list []compariso
 		defer t.Close()
 		servers[i] = t
 	}
-	for round := range 1 + roundsPerServer {
-		for _, i := range rand.Perm(len(list)) {
-			if round > 0 && time.Now().After(end) {
-				return nil
-			}
-			c := &list[i]
-			if rand.IntN(2) == 1 {
-				servers[0], servers[1] = servers[1], servers[0]
-			}
-			rates, costs, err := pair(ctx, servers, c.kinds, count)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.title, err)
-			}
-			if round > 0 {
-				for k := range c.kinds {
-					c.runs[k] = append(c.runs[k], rates[k])
-					c.cost[k] = append(c.cost[k], costs[k])
-				}
-			}
-			fmt.Fprintf(out, "%s  %-51s %6.0f and %6.0f runs/s  %.3f and %.3f ms of CPU per run\n", time.Now().Format(time.TimeOnly), c.title, rates[0], rates[1], costs[0], costs[1])
+	next := rand.Perm(len(list))
+	for n := range 1 + pairsPerServer {
+		if n > 0 && time.Now().After(end) {
+			return nil
 		}
+		c := &list[next[n%len(next)]]
+		if rand.IntN(2) == 1 {
+			servers[0], servers[1] = servers[1], servers[0]
+		}
+		rates, costs, err := pair(ctx, servers, c.kinds, count)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.title, err)
+		}
+		if n > 0 {
+			for k := range c.kinds {
+				c.runs[k] = append(c.runs[k], rates[k])
+				c.cost[k] = append(c.cost[k], costs[k])
+			}
+		}
+		fmt.Fprintf(out, "%s  %-51s %6.0f and %6.0f runs/s  %.3f and %.3f ms of CPU per run\n", time.Now().Format(time.TimeOnly), c.title, rates[0], rates[1], costs[0], costs[1])
 	}
 	return nil
 }
@@ -283,6 +292,9 @@ func table(list []comparison) (string, error) {
 	fmt.Fprintf(w, "\nratios, with 95 %% intervals\trate of runs\tCPU per run\tpairs\tmedian runs/s, two servers at once\n")
 	for i := range list {
 		c := &list[i]
+		if len(c.runs[0]) == 0 {
+			continue // there was no time for it
+		}
 		runs, err := stats.PairedRatio(c.runs[0], c.runs[1])
 		if err != nil {
 			return "", err
