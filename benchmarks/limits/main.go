@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +69,7 @@ const pairsPerServer = 16
 func main() {
 	minutes := flag.Float64("minutes", 40, "how long to measure")
 	count := flag.Int64("count", 40_000, "runs of a flood")
-	only := flag.String("only", "", "only comparisons whose title has this in it")
+	only := flag.String("only", "", "only comparisons whose title matches this regular expression")
 	root := flag.String("results", record.Root, "directory of the results; empty records nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -80,9 +81,13 @@ func main() {
 }
 
 func run(ctx context.Context, minutes float64, count int64, only, root string, out io.Writer) error {
-	list := slices.DeleteFunc(comparisons(), func(c comparison) bool { return !strings.Contains(c.title, only) })
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	list := slices.DeleteFunc(comparisons(), func(c comparison) bool { return !wanted.MatchString(c.title) })
 	if len(list) == 0 {
-		return fmt.Errorf("no comparison has %q in its title", only)
+		return fmt.Errorf("-only: no comparison matches %q", only)
 	}
 	dir, err := os.MkdirTemp("", "ingot-limits-")
 	if err != nil {
@@ -289,7 +294,7 @@ func once(ctx context.Context, t *target.Target, config flow.Config, count int64
 func table(list []comparison) (string, error) {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 2, 0, 3, ' ', 0)
-	fmt.Fprintf(w, "\nratios, with 95 %% intervals\trate of runs\tCPU per run\tpairs\tmedian runs/s, two servers at once\n")
+	fmt.Fprintf(w, "\nratios, with standard errors and 95 %% intervals\trate of runs\tCPU per run\tpairs\tmedian runs/s, two servers at once\n")
 	for i := range list {
 		c := &list[i]
 		if len(c.runs[0]) == 0 {
@@ -311,6 +316,8 @@ func table(list []comparison) (string, error) {
 	return text.String(), nil
 }
 
+// ratio is the mean of the pairs with its standard error. The interval is wider, since it
+// covers that of the ratio of medians too, which forgets what belongs together.
 func ratio(r stats.Ratio) string {
-	return fmt.Sprintf("%.3f (%.3f to %.3f)", r.Estimate, r.Low, r.High)
+	return fmt.Sprintf("%.3f ± %.3f (%.3f to %.3f)", r.Estimate, r.Estimate*r.Error, r.Low, r.High)
 }

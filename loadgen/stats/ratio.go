@@ -25,6 +25,9 @@ type Ratio struct {
 	// Low and High bound the interval in which the true ratio lies with 95 %
 	// confidence. With a single round nothing is known: 0 and +Inf.
 	Low, High float64
+	// Error is the standard error of the mean of the logarithms, about that of Estimate
+	// relative to it; +Inf with a single round.
+	Error float64
 	// P is the probability of a ratio at least as far from 1 if there were no
 	// difference (two-sided).
 	P float64
@@ -53,12 +56,13 @@ func PairedRatio(base, other []float64) (Ratio, error) {
 		}
 		logs[i] = math.Log(other[i]) - math.Log(base[i])
 	}
-	r := Ratio{Estimate: math.Exp(Mean(logs)), Low: 0, High: math.Inf(1), P: 1, Rounds: len(base)}
+	r := Ratio{Estimate: math.Exp(Mean(logs)), Low: 0, High: math.Inf(1), Error: math.Inf(1), P: 1, Rounds: len(base)}
 	if len(base) < 2 {
 		return r, nil
 	}
 	half := 0.0
 	half, r.P = studentTest(logs)
+	r.Error = standardError(logs)
 	low, high := bootstrap(base, other)
 	r.Low = min(low, math.Exp(Mean(logs)-half))
 	r.High = max(high, math.Exp(Mean(logs)+half))
@@ -74,7 +78,7 @@ func positive(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
 // p-value of its being 0.
 func studentTest(values []float64) (half, p float64) {
 	mean, freedom := Mean(values), float64(len(values)-1)
-	e := deviation(values) / math.Sqrt(float64(len(values)))
+	e := standardError(values)
 	if e < 1e-12 { // equal but for rounding
 		if math.Abs(mean) < 1e-12 {
 			return 0, 1
@@ -82,6 +86,10 @@ func studentTest(values []float64) (half, p float64) {
 		return 0, 0
 	}
 	return studentQuantile(1-Level, freedom) * e, studentTail(mean/e, freedom)
+}
+
+func standardError(values []float64) float64 {
+	return deviation(values) / math.Sqrt(float64(len(values)))
 }
 
 // bootstrap returns the percentile interval of the ratio of medians.

@@ -115,6 +115,18 @@ func TestIntervalCovers(t *testing.T) {
 	}
 }
 
+func TestPairedRatioError(t *testing.T) {
+	t.Parallel()
+	// Logarithms 0, 0 and ln 2: a mean of ln(2)/3, a deviation of ln(2)/sqrt(3).
+	r, err := PairedRatio([]float64{1, 2, 3}, []float64{1, 2, 6})
+	if err != nil || math.Abs(r.Error-math.Ln2/3) > 1e-12 {
+		t.Errorf("error %v, want %v (%v)", r.Error, math.Ln2/3, err)
+	}
+	if r, err = PairedRatio([]float64{1}, []float64{2}); err != nil || !math.IsInf(r.Error, 1) {
+		t.Errorf("a single round has the error %v (%v)", r.Error, err)
+	}
+}
+
 func TestSignFlip(t *testing.T) {
 	t.Parallel()
 	near(t, "all of one sign", signFlip([]float64{1, 1, 1, 1, 1, 1, 1, 1}), 2.0/256, 1e-12)
