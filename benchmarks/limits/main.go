@@ -173,9 +173,9 @@ func pair(ctx context.Context, servers [2]*target.Target, kinds [2]flow.Config, 
 	var results [2]*result.Result
 	var errs [2]error
 	ended := make(chan int, len(servers))
-	for i, t := range servers {
+	for _, i := range rand.Perm(len(servers)) { // neither is always the first
 		wg.Go(func() {
-			results[i], errs[i] = once(ctx, t, kinds[i], count)
+			results[i], errs[i] = once(ctx, servers[i], kinds[i], count)
 			ended <- i
 		})
 	}

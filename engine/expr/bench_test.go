@@ -68,3 +68,24 @@ func BenchmarkInterpolate(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAppendJSON is a key of flow control over an event as functions see it, and over
+// text that may have a key twice.
+func BenchmarkAppendJSON(b *testing.B) {
+	e, err := Compile("event.data.key")
+	if err != nil {
+		b.Fatal(err)
+	}
+	event := []byte(`{"data":{"key":"k-3","n":123456,"sent":1764188000000},"id":"01HF7Y00000000000000000000","name":"loadgen/steps","ts":1764188000000,"user":{}}`)
+	for name, canonical := range map[string]bool{"canonical": true, "any": false} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var text []byte
+			for b.Loop() {
+				if text, _, _, err = e.AppendJSON(text[:0], JSON{Event: event, Canonical: canonical}); string(text) != "k-3" {
+					b.Fatal(string(text), err)
+				}
+			}
+		})
+	}
+}
