@@ -60,20 +60,23 @@ func FreePort() (int, error) {
 		if _, taken := given.LoadOrStore(port, true); taken {
 			continue
 		}
-		if tryPort(port) == nil {
+		if !listens(port) {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no free port from %d to %d", lowest, lowest+count-1)
 }
 
-// tryPort is an error if somebody listens on a port.
-func tryPort(port int) error {
-	ln, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+// listens reports whether somebody listens on a port. It does not try to listen itself: a
+// process that another test starts at that moment would have the socket too, until it
+// executes its program, and the port would be taken.
+func listens(port int) bool {
+	c, err := net.DialTimeout("tcp4", "127.0.0.1:"+strconv.Itoa(port), time.Second)
 	if err != nil {
-		return err
+		return false
 	}
-	return ln.Close()
+	_ = c.Close()
+	return true
 }
 
 // StartProcess runs `bin dev` on port with more flags and returns when it answers.
@@ -88,8 +91,8 @@ func StartProduction(bin string, port int, flags ...string) (*Process, error) {
 
 func startProcess(bin string, port int, args []string) (*Process, error) {
 	// Where its port is taken, dev moves on, and another server would answer.
-	if err := tryPort(port); err != nil {
-		return nil, fmt.Errorf("the port of the server: %w", err)
+	if listens(port) {
+		return nil, fmt.Errorf("the server cannot have port %d: somebody else listens there", port)
 	}
 	args = append(args, "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 	p := &Process{URL: "http://127.0.0.1:" + strconv.Itoa(port), cmd: exec.Command(bin, args...), done: make(chan struct{})}
