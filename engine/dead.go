@@ -176,7 +176,7 @@ func (p *partition) giveUp(r *run) {
 func (p *partition) unindex(r *run) {
 	if r.indexed {
 		r.indexed = false
-		p.batch.Delete(p.readyKey(r.fn, r.keys.laneID(r.at), r.score, r.id))
+		p.batch.Delete(p.readyKey(r.fn, r.keys.lineID(r.at), r.score, r.id))
 		p.count(p.queue(r.fn), -1)
 	}
 }

@@ -27,12 +27,15 @@ func (p *partition) enqueue(r *run) {
 		r.line = r.keys.line(start)
 	}
 	l := q.findLane(r.keys, start)
-	if l == nil && guest && p.enqueueAlone(q, r.keys.lane(false), e) {
-		r.queued = true
-	} else if l = p.lane(q, r.keys, start); l != nil {
-		r.queued = true
+	alone := l == nil && guest && p.enqueueAlone(q, r.keys.laneID(false), e)
+	if l == nil && !alone {
+		l = p.lane(q, r.keys, start)
+	}
+	r.queued = alone || l != nil
+	switch {
+	case l != nil:
 		p.push(l, e, guest)
-	} else {
+	case !alone:
 		r.line = r.keys.line(start) // it waits in the store
 	}
 	if r.indexed && r.line != r.at {

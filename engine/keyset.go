@@ -16,8 +16,8 @@ type limitKey struct {
 }
 
 // keySet is what the key expressions of concurrency, throttle and run limit are for some
-// runs of a function: runs of the same keys share it, as far as that is easily seen. nil is
-// that of runs without keys.
+// runs of a function; runs of the same keys mostly share it (keySets). nil is that of runs
+// without keys.
 type keySet struct {
 	keys []limitKey // do not change
 	// lanes are the ids of two lanes, of calls that go on and of first calls; known says which
@@ -68,8 +68,8 @@ func (s *keySets) share(keys []limitKey) *keySet {
 	return *at
 }
 
-// lane is the id of the lane of calls of such runs, of first calls if start is set.
-func (s *keySet) lane(start bool) laneID {
+// laneID is the lane of calls of such runs, of first calls if start is set.
+func (s *keySet) laneID(start bool) laneID {
 	if s == nil {
 		if start {
 			return startLane
@@ -119,12 +119,12 @@ func (s *keySet) line(start bool) line {
 	return lineLane
 }
 
-// laneID is the lane of a line.
-func (s *keySet) laneID(l line) laneID {
+// lineID is the lane of a line.
+func (s *keySet) lineID(l line) laneID {
 	if l == lineReady {
 		return laneID{}
 	}
-	return s.lane(l == lineStart)
+	return s.laneID(l == lineStart)
 }
 
 // leaveStarts sets the line of a run that has started.

@@ -65,7 +65,7 @@ func (p *partition) lane(q *fnQueue, keys *keySet, start bool) *lane {
 		p.leaveToStore(q, true)
 		return nil
 	}
-	l := p.newLane(q, keys.lane(start))
+	l := p.newLane(q, keys.laneID(start))
 	p.setGates(l, keys, start)
 	return l
 }
@@ -80,8 +80,8 @@ func (q *fnQueue) findLane(keys *keySet, start bool) *lane {
 		return &q.zero
 	}
 	at := &keys.at[b2u(start)]
-	if l := *at; l == nil || l.state == laneGone || l.q != q || l.id != keys.lane(start) {
-		*at = q.lanes[keys.lane(start)]
+	if l := *at; l == nil || l.state == laneGone || l.q != q || l.id != keys.laneID(start) {
+		*at = q.lanes[keys.laneID(start)]
 	}
 	return *at
 }
@@ -234,7 +234,7 @@ func (p *partition) know(l *lane) {
 			return
 		}
 		if r := p.load(e.run); r != nil {
-			p.setGates(l, r.keys, r.keys.lane(true) == l.id)
+			p.setGates(l, r.keys, r.keys.laneID(true) == l.id)
 			return
 		}
 		p.takeOut(l, guest)

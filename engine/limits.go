@@ -278,7 +278,7 @@ func (e *encoder) limits(r *run) {
 	}
 	at := len(e.b)
 	e.byte(b2u(l.displaced) * isDisplaced)
-	for i, id := range [...][16]byte{l.lock, l.slot, r.keys.laneID(r.line)} {
+	for i, id := range [...][16]byte{l.lock, l.slot, r.keys.lineID(r.line)} {
 		if id != ([16]byte{}) {
 			e.b[at] |= 1 << i
 			e.id(id)
@@ -306,9 +306,9 @@ func (d *decoder) limits(r *run, sets *keySets) {
 	}
 	if has&hasLane != 0 {
 		switch id := d.id(); id {
-		case r.keys.lane(false):
+		case r.keys.laneID(false):
 			r.line = lineLane
-		case r.keys.lane(true):
+		case r.keys.laneID(true):
 			r.line = lineStart
 		default:
 			d.fail() // of other keys
@@ -323,7 +323,7 @@ func (p *partition) misplaced(l *lane, r *run) bool {
 	if start && !l.start && p.mayStart(l) {
 		start = false // it goes with the others
 	}
-	if r.keys.lane(start) == l.id {
+	if r.keys.laneID(start) == l.id {
 		return false
 	}
 	gates := p.gatesFor(nil, l.q.fn, r.keys, start)

@@ -35,7 +35,7 @@ func (p *partition) entryValue(r *run) []byte {
 		copy(p.value[1:], r.limits.lock[:])
 	case r.keys != nil && r.line == lineReady:
 		p.value[0] |= entryGuest
-		id := r.keys.lane(false)
+		id := r.keys.laneID(false)
 		copy(p.value[1:], id[:])
 	default:
 		return p.value[:going]

@@ -260,7 +260,7 @@ func TestKeySetsAreShared(t *testing.T) {
 			t.Errorf("%v and %v share a set", other.keys, a.keys)
 		}
 	}
-	if a.keys[0].id != (flowID{1, 2}) || a.lane(false) == a.lane(true) || a.lane(false) != laneOf(a.keys, false) || a.lane(true) != laneOf(a.keys, true) {
+	if a.keys[0].id != (flowID{1, 2}) || a.laneID(false) == a.laneID(true) || a.laneID(false) != laneOf(a.keys, false) || a.laneID(true) != laneOf(a.keys, true) {
 		t.Errorf("%+v", a)
 	}
 }

@@ -79,7 +79,7 @@ func (p *partition) redriveRun(d *DeadLetter) error {
 // revive puts a run that has been dead where it was.
 func (p *partition) revive(r *run) {
 	// Of a damaged run, the entry and timers may still be there.
-	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.keys.laneID(r.at), r.score, r.id))
+	r.indexed = r.indexed && p.has(p.readyKey(r.fn, r.keys.lineID(r.at), r.score, r.id))
 	p.unindex(r) // it names the lock, which may be another run's meanwhile
 	if r.limits != nil {
 		p.lockAgain(r)

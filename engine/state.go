@@ -59,7 +59,7 @@ func (p *partition) index(r *run) {
 	}
 	p.unindex(r)
 	if active {
-		t, key := p.readyKey(r.fn, r.keys.laneID(r.line), r.score, r.id)
+		t, key := p.readyKey(r.fn, r.keys.lineID(r.line), r.score, r.id)
 		p.batch.Put(t, key, p.entryValue(r))
 		p.count(p.queue(r.fn), 1)
 	}

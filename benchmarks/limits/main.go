@@ -166,17 +166,17 @@ func rounds(ctx context.Context, spec target.Spec, count int64, list []compariso
 
 // pair floods both servers at the same time.
 func pair(ctx context.Context, servers [2]*target.Target, kinds [2]flow.Config, count int64) (rates, costs [2]float64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var results [2]*result.Result
 	var errs [2]error
-	ended := make(chan int, len(servers))
+	ended := make(chan struct{}, len(servers))
 	for _, i := range rand.Perm(len(servers)) { // neither is always the first
 		wg.Go(func() {
 			results[i], errs[i] = once(ctx, servers[i], kinds[i], count)
-			ended <- i
+			ended <- struct{}{}
 		})
 	}
 	watched, err := watch(ctx, servers, ended)
@@ -203,7 +203,7 @@ type sample struct {
 type samples []sample
 
 // watch looks at the servers until one of the floods has ended.
-func watch(ctx context.Context, servers [2]*target.Target, ended <-chan int) (all samples, err error) {
+func watch(ctx context.Context, servers [2]*target.Target, ended <-chan struct{}) (all samples, err error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -250,13 +250,16 @@ func (all samples) rates(count int64) (rates [2]float64, err error) {
 	return rates, nil
 }
 
+// metrics asks servers for their counts, which a flood makes them slow to tell.
+var metrics = http.Client{Timeout: 30 * time.Second}
+
 // endedRuns is the server's count of ended runs.
 func endedRuns(ctx context.Context, url string) (n int64, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := metrics.Do(req)
 	if err != nil {
 		return 0, err
 	}
