@@ -100,7 +100,8 @@ type Stats struct {
 	// Backlog counts runs that are ready or being called.
 	Backlog int64
 	// Lanes are lines of runs of keyed limits in memory, Gates limits of single keys in
-	// use, Keys states of keys in memory, Dead dead letters.
+	// memory (the only run of a key mostly needs none), Keys states of keys in memory, Dead
+	// dead letters.
 	Lanes, Gates, Keys, Dead int64
 }
 
@@ -109,7 +110,7 @@ type gauges struct{ lanes, gates, keys, dead atomic.Int64 }
 
 func (p *partition) publishGauges() {
 	g := &p.gauges
-	g.lanes.Store(int64(p.lanes + p.alone))
+	g.lanes.Store(int64(p.lanes + p.singles))
 	g.gates.Store(int64(len(p.gates)))
 	g.keys.Store(int64(len(p.flows) + len(p.held)))
 	g.dead.Store(int64(p.dead))

@@ -64,8 +64,9 @@ func (p *partition) start(r *run, fn *function.Function) {
 	p.outbox.add(&Lifecycle{Kind: RunStarted, At: p.now, Run: r.id, Fn: r.fn})
 }
 
-// call dispatches a ready job; its effect leaves with the commit.
-func (p *partition) call(l *lane, r *run, id uint32) {
+// call dispatches a ready job of a lane's run, or of a single one in the zero lane; its effect
+// leaves with the commit.
+func (p *partition) call(l *lane, s *single, r *run, id uint32) {
 	fn := p.fn(r)
 	for _, g := range l.gates {
 		p.take(g, r)
@@ -93,7 +94,7 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 	if j.kind == jobDiscovery {
 		started.Flags = FlagDiscovery
 	}
-	info := callInfo{fn: r.fn, bytes: r.stateSize, lane: l, gates: l.gates}
+	info := callInfo{fn: r.fn, bytes: r.stateSize, lane: l, gates: l.gates, single: s}
 	for _, ev := range r.events {
 		info.bytes += int64(len(ev))
 	}
@@ -101,6 +102,9 @@ func (p *partition) call(l *lane, r *run, id uint32) {
 	p.callBytes += info.bytes
 	l.q.inFlight++
 	l.calls++
+	if s != nil {
+		s.state = singleCalled
+	}
 	if j.kind == jobGateway {
 		started.Op, started.Name, started.Input = OpGateway, j.name, j.opts
 		if j.ai {
@@ -159,6 +163,9 @@ func (p *partition) answered(ref CallRef) (*run, *job) {
 	q.inFlight--
 	if info.lane.calls--; info.lane.calls == 0 {
 		p.idle = append(p.idle, info.lane)
+	}
+	if info.single != nil {
+		p.restSingle(info.single)
 	}
 	p.look()
 	for _, g := range info.gates {

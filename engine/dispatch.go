@@ -27,15 +27,15 @@ func (p *partition) enqueue(r *run) {
 		r.line = r.keys.line(start)
 	}
 	l := q.findLane(r.keys, start)
-	alone := l == nil && guest && p.enqueueAlone(q, r.keys.laneID(false), e)
-	if l == nil && !alone {
+	single := l == nil && guest && p.enqueueSingle(q, r.keys, e)
+	if l == nil && !single {
 		l = p.lane(q, r.keys, start)
 	}
-	r.queued = alone || l != nil
+	r.queued = single || l != nil
 	switch {
 	case l != nil:
 		p.push(l, e, guest)
-	case !alone:
+	case !single:
 		r.line = r.keys.line(start) // it waits in the store
 	}
 	if r.indexed && r.line != r.at {
@@ -134,9 +134,11 @@ var jsonNull = []byte("null")
 type callInfo struct {
 	fn    ids.UUID
 	bytes int64
-	// lane is the one that it was made from, gates what it has passed there.
-	lane  *lane
-	gates []*gate
+	// lane is the one that it was made from, gates what it has passed there; single is set
+	// if its run has no lane of its own.
+	lane   *lane
+	gates  []*gate
+	single *single
 }
 
 // mayCall reports whether one more call, besides so many that are about to be made,
@@ -152,13 +154,13 @@ const (
 	maxPickedBytes = 8 << 20
 )
 
-// picked is a run whose turn has come. One that waits alone has no lane yet.
+// picked is a run whose turn has come, of a lane or a single one.
 type picked struct {
-	q     *fnQueue
-	l     *lane
-	own   laneID // what the id of its lane would be
-	e     readyEntry
-	guest bool
+	q      *fnQueue
+	l      *lane
+	single *single
+	e      readyEntry
+	guest  bool
 }
 
 // dispatch starts calls: functions in turn, lanes of a function in turn, one run of
@@ -237,14 +239,20 @@ func (p *partition) settle(k picked) {
 		p.putBack(k)
 	case r == nil:
 		p.dropEntry(k.q.table(k.l, k.guest), k.e)
+	case l == nil && p.callsSingle(k.single, r):
+		r.queued = false
+		p.dispatchRun(&k.q.zero, k.single, r)
 	case l == nil:
 		r.queued = false
 		if l = p.openLane(k, r); l != nil {
-			p.dispatchRun(l, r)
+			p.dispatchRun(l, nil, r)
 		}
 	default:
 		r.queued = false
-		p.dispatchRun(l, r)
+		p.dispatchRun(l, nil, r)
+	}
+	if k.single != nil && k.single.state == singlePicked {
+		p.restSingle(k.single)
 	}
 	if l != nil {
 		for _, g := range l.gates {
@@ -284,17 +292,18 @@ func (p *partition) loadPicked() {
 	})
 }
 
-// dispatchRun starts the ready jobs of one run while there is capacity.
-func (p *partition) dispatchRun(l *lane, r *run) {
+// dispatchRun starts the ready jobs of one run while there is capacity; only one of a single
+// run, s, whose other calls have to pass the gates of a lane.
+func (p *partition) dispatchRun(l *lane, s *single, r *run) {
 	for i := 0; i < len(r.jobs); i++ {
 		if r.jobs[i].state != jobReady {
 			continue
 		}
-		if !l.q.hasCapacity() || !p.mayCall(0) || !l.open(p.now) {
+		if !l.q.hasCapacity() || !p.mayCall(0) || !l.open(p.now) || s != nil && s.state == singleCalled {
 			p.enqueue(r)
 			return
 		}
-		if p.misplaced(l, r) {
+		if s == nil && p.misplaced(l, r) {
 			p.enqueue(r)
 			p.touch(r) // its entry moves too
 			p.moved++
@@ -303,7 +312,7 @@ func (p *partition) dispatchRun(l *lane, r *run) {
 		if !p.mayRun(r) {
 			return // ended
 		}
-		p.call(l, r, r.jobs[i].id)
+		p.call(l, s, r, r.jobs[i].id)
 	}
 }
 

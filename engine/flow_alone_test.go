@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -206,5 +208,130 @@ func TestAloneKeepsItsPlace(t *testing.T) {
 	if want := "abcdaba"; got != want {
 		t.Errorf("keys are called in the order %s, want %s", got, want)
 	}
+	h.wantClean()
+}
+
+// wantKeys compares the keys of the calls that have been made since the last time.
+func (h *hand) wantKeys(want string) {
+	h.t.Helper()
+	got := ""
+	for _, c := range h.made {
+		var ev struct{ Data struct{ K string } }
+		if err := json.Unmarshal(c.Events[0], &ev); err != nil {
+			h.t.Fatal(err)
+		}
+		got += ev.Data.K
+	}
+	if h.made = nil; got != want {
+		h.t.Errorf("calls of %q, want %q", got, want)
+	}
+}
+
+func (h *hand) sendKeys(keys string) {
+	h.t.Helper()
+	for _, k := range keys {
+		h.now++
+		h.send("f", fmt.Sprintf(`{"k":"%c"}`, k))
+	}
+}
+
+// answerKey answers a call of a key.
+func (h *hand) answerKey(key string, res engine.Result) {
+	h.t.Helper()
+	i := slices.IndexFunc(h.held, func(c handCall) bool { return contains(c.Call, fmt.Sprintf("%q", key)) })
+	if i < 0 {
+		h.t.Fatalf("no call of %q is under way", key)
+	}
+	h.answer(i, res)
+}
+
+// TestSingleCallsCount checks that the only run of its key needs no gate, that its call counts
+// for those that come meanwhile, and that its own further calls do.
+func TestSingleCallsCount(t *testing.T) {
+	t.Parallel()
+	h := newHand(t, 4, 0, `f "triggers":[{"event":"f"}],"concurrency":{"step":[{"limit":1,"key":"event.data.k"}]}`)
+	h.sendKeys("abc")
+	h.answerKey("b", ops(2, ran("s")))
+	h.wantKeys("abcb")
+	if got := h.node.InMemory(); !strings.Contains(got, " 0 gates") {
+		t.Errorf("in memory: %s; want no gates", got)
+	}
+	h.answerKey("c", ops(2, engine.Op{Code: engine.OpStepPlanned, ID: "s"}, engine.Op{Code: engine.OpStepPlanned, ID: "t"}))
+	h.wantKeys("c") // one of the two
+	h.sendKeys("aba")
+	h.wantKeys("")
+	h.answerKey("b", finalResult())
+	h.wantKeys("b")
+	h.answerKey("c", ops(2, ran("s")))
+	h.wantKeys("c")
+	for _, want := range []string{"a", "a", ""} {
+		h.answerKey("a", finalResult())
+		h.wantKeys(want)
+	}
+	h.answerKey("b", finalResult())
+	h.answerKey("c", finalResult())
+	h.wantKeys("")
+	h.wantClean()
+}
+
+// TestSingleOfAnotherKey checks that what was known of a run without a lane is not taken for
+// that of another key, which has its memory now.
+func TestSingleOfAnotherKey(t *testing.T) {
+	t.Parallel()
+	h := newHand(t, 4, 0, `f "triggers":[{"event":"f"}],"concurrency":{"step":[{"limit":1,"key":"event.data.k"}]}`)
+	h.sendKeys("a")
+	h.answerKey("a", ops(2, engine.Op{Code: engine.OpSleep, ID: "z", Name: "1s"}))
+	h.sendKeys("b")
+	h.wantKeys("ab")
+	h.now += 1000
+	h.answerKey("b", finalResult()) // in the same round a wakes
+	h.wantKeys("a")
+	h.sendKeys("a")
+	h.wantKeys("")
+	for _, want := range []string{"a", ""} {
+		h.answerKey("a", finalResult())
+		h.wantKeys(want)
+	}
+	h.wantClean()
+}
+
+// TestEntryOfAnotherKey checks that an entry that names a lane that is not its run's changes
+// nothing of how many calls of a key there are.
+func TestEntryOfAnotherKey(t *testing.T) {
+	t.Parallel()
+	h := newHand(t, 4, 0, `f "triggers":[{"event":"f"}],"concurrency":{"step":[{"limit":2},{"limit":1,"key":"event.data.k"}]}`)
+	h.sendKeys("xya")
+	h.store.Flush()
+	entries := make([]map[string][]byte, h.node.Partitions())
+	n := 0
+	h.change(func(i int, ps engine.PartitionStore, b engine.Batch) {
+		entries[i] = map[string][]byte{}
+		_ = ps.Scan(engine.TableReady, nil, nil, func(k, v []byte) bool {
+			entries[i][string(k)] = slices.Clone(v)
+			b.Delete(engine.TableReady, slices.Clone(k))
+			n++
+			return true
+		})
+	})
+	if n != 3 {
+		t.Fatalf("%d entries of the ready index, want 3", n)
+	}
+	h.change(func(i int, _ engine.PartitionStore, b engine.Batch) { // keys of this table are put once
+		for k, v := range entries[i] {
+			v[len(v)-1]++
+			b.Put(engine.TableReady, []byte(k), v)
+		}
+	})
+	h.made = nil
+	h.restart()
+	h.wantKeys("xy")
+	h.answerKey("x", finalResult())
+	h.wantKeys("a")
+	h.sendKeys("a")
+	h.answerKey("y", finalResult())
+	h.wantKeys("")
+	h.answerKey("a", finalResult())
+	h.wantKeys("a")
+	h.answerKey("a", finalResult())
 	h.wantClean()
 }

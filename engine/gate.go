@@ -58,6 +58,8 @@ func (p *partition) gate(kind flowKind, fn *function.Function, scope function.Sc
 		}
 		if scope != function.ScopeFunction {
 			g.lease = &lease{owner: keyOwner(id, p.set.partitions)}
+		} else if kind == flowConcurrency {
+			p.countSingle(g)
 		}
 	}
 	return g

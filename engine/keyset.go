@@ -21,10 +21,12 @@ type limitKey struct {
 type keySet struct {
 	keys []limitKey // do not change
 	// lanes are the ids of two lanes, of calls that go on and of first calls; known says which
-	// have been worked out. at are these lanes where they were found in memory last.
-	lanes [2]laneID
-	known [2]bool
-	at    [2]*lane
+	// have been worked out. at are these lanes where they were found in memory last, single
+	// the run that was found to be without one.
+	lanes  [2]laneID
+	known  [2]bool
+	at     [2]*lane
+	single *single
 }
 
 // newKeySet copies the keys of a set; there is at least one.
@@ -43,8 +45,15 @@ func newKeySet(keys []limitKey) *keySet {
 // keySets are sets of keys that a partition's runs have had lately, by a part of the first
 // id.
 type keySets struct {
-	recent []*keySet
+	recent []recentSet
 	keys   []limitKey
+}
+
+// recentSet is a set with another part of the first id, which tells most others without
+// reading the set: it has seldom been used lately if there are many.
+type recentSet struct {
+	tag uint64
+	set *keySet
 }
 
 // recentSets is how many sets are kept to be shared, some 100 bytes each.
@@ -59,13 +68,14 @@ func (s *keySets) room(n int) []limitKey {
 // share returns a set of such keys, which mostly is one that other runs have.
 func (s *keySets) share(keys []limitKey) *keySet {
 	if s.recent == nil {
-		s.recent = make([]*keySet, recentSets)
+		s.recent = make([]recentSet, recentSets)
 	}
-	at := &s.recent[binary.BigEndian.Uint16(keys[0].id[:])%recentSets]
-	if *at == nil || !slices.Equal((*at).keys, keys) {
-		*at = newKeySet(keys)
+	id := &keys[0].id
+	at, tag := &s.recent[binary.BigEndian.Uint16(id[:])%recentSets], binary.BigEndian.Uint64(id[8:])
+	if at.set == nil || at.tag != tag || !slices.Equal(at.set.keys, keys) {
+		*at = recentSet{tag, newKeySet(keys)}
 	}
-	return *at
+	return at.set
 }
 
 // laneID is the lane of calls of such runs, of first calls if start is set.

@@ -34,8 +34,8 @@ type lane struct {
 	// that it is not bounded: it has a gate of wider scope, where it waits for a grant.
 	spare, shared bool
 	state         laneState
-	// round is in which of its function's rounds it is, slot which place there is its own: 0
-	// is that of the run that has waited alone, slots counts the others.
+	// round is in which of its function's rounds it is, slot which place there is its own;
+	// slots counts its places, also those that it had before it was used again.
 	round       int
 	slot, slots uint64
 	// turn is the number of its next turn to start a run, among those of its function.
@@ -146,13 +146,15 @@ func (p *partition) dropLane(l *lane) {
 	}
 }
 
-// dropIdle forgets the lanes whose last call has ended, unless they have other work.
+// dropIdle forgets the lanes whose last call has ended, unless they have other work, and
+// the single runs that rest.
 func (p *partition) dropIdle() {
 	for i, l := range p.idle {
 		p.dropLane(l)
 		p.idle[i] = nil
 	}
 	p.idle = p.idle[:0]
+	p.dropSingles()
 }
 
 func (p *partition) removeLane(l *lane) {

@@ -57,6 +57,9 @@ type keyRule struct {
 type keyRules struct {
 	fn    *function.Function
 	rules []keyRule
+	// one says that one limit of calls, of the function's own, is all that its runs have
+	// to pass besides its limit without a key.
+	one bool
 }
 
 // rules returns a function's rules, as that version of it has them.
@@ -65,7 +68,7 @@ func (p *partition) rules(fn *function.Function) []keyRule {
 	if k.fn == fn {
 		return k.rules
 	}
-	k.fn, k.rules = fn, nil
+	*k = keyRules{fn: fn}
 	for i := range fn.Concurrency {
 		k.add(flowConcurrency, &fn.Concurrency[i], "concurrency.key")
 	}
@@ -74,6 +77,10 @@ func (p *partition) rules(fn *function.Function) []keyRule {
 	}
 	if t := fn.Throttle; t != nil {
 		k.add(flowThrottle, &function.Concurrency{Key: t.Key}, "throttle.key")
+	}
+	if len(k.rules) == 1 && !limitsStarts(fn) {
+		c := k.rules[0]
+		k.one = c.kind == flowConcurrency && c.limit.Scope == function.ScopeFunction && c.limit.Limit > 0
 	}
 	return k.rules
 }

@@ -18,7 +18,7 @@ import (
 // Lanes whose next run has started before come first, so that runs are ended rather than
 // ever more begun; the others get turns among them, as many as keep them from starving.
 // Within a lane runs go by score. A function without keyed limits has one lane, the zero
-// lane. The only run of its key needs no lane until it is called (alone.go).
+// lane. The only run of its key needs no lane (alone.go).
 
 // readyEntry is a run of a lane that has work.
 type readyEntry struct {
@@ -47,14 +47,26 @@ func (a readyEntry) round() int {
 // readyWindow is how many entries of a lane's backlog are kept in memory.
 const readyWindow = 1024
 
-// place is a lane's place in a round; it counts only as long as it is the lane's last. If
-// lane is nil, it is that of the run that waits alone with the key own, or of the lane
-// that the run has been taken into since.
+// place is a lane's place in a round, or that of a single run, or of the lane that the run
+// has been taken into since.
 type place struct {
-	lane *lane
-	slot uint64
-	own  laneID
-	turn int64
+	lane   *lane
+	slot   uint64
+	single *single
+	turn   int64
+}
+
+// of is the lane whose place it is; nil if that is gone, or has a better place, or a single
+// run waits there.
+func (at place) of() *lane {
+	l, slot := at.lane, at.slot
+	if s := at.single; s != nil {
+		l, slot = s.lane, s.slot
+	}
+	if l == nil || l.state != laneTurning || l.slot != slot {
+		return nil
+	}
+	return l
 }
 
 //lint:ignore U1000 it is what sortedQueue asks of its elements
@@ -90,10 +102,10 @@ type fnQueue struct {
 
 	zero  lane
 	lanes map[laneID]*lane // all others
-	// alone are the runs that wait without a lane, by what would be its id; most is how many
-	// there have been.
-	alone map[laneID]readyEntry
-	most  int
+	// singles are the runs without a lane, by what would be its id; most is how many there
+	// have been.
+	singles map[laneID]*single
+	most    int
 	// rounds are the lanes with work that may go on: those whose next run has started
 	// before, and the others. turns counts those taken of the former since the last one of
 	// the latter.
@@ -146,21 +158,20 @@ func (p *partition) push(l *lane, e readyEntry, guest bool) {
 	p.advance(l)
 }
 
-// next takes the run whose turn it is, of a lane whose gates are open, or one that waits
-// alone; false if there is none.
+// next takes the run whose turn it is, of a lane whose gates are open, or a single one;
+// false if there is none.
 func (p *partition) next(q *fnQueue) (picked, bool) {
 	for q.hasTurns() {
 		i := q.nextRound()
 		at := q.rounds[i].pop()
-		if at.lane == nil {
-			if e, ok := q.alone[at.own]; ok {
+		l := at.of()
+		if s := at.single; s != nil {
+			if s.state == singleWaiting {
 				q.turned(i, at)
-				p.leaveAlone(q, at.own)
-				p.guests--
-				return picked{q: q, own: at.own, e: e, guest: true}, true
+				return p.pickSingle(s), true
 			}
+			p.freeSingle(s)
 		}
-		l := q.laneAt(at)
 		if l == nil {
 			continue
 		}
@@ -198,19 +209,6 @@ func (q *fnQueue) turned(round int, at place) {
 	if q.turns++; round == 1 {
 		q.turns, q.turn = 0, max(q.turn, at.turn)
 	}
-}
-
-// laneAt is the lane whose place it is; nil if that is gone, or has a better place, or a run
-// waits there alone.
-func (q *fnQueue) laneAt(at place) *lane {
-	l := at.lane
-	if l == nil {
-		l = q.lanes[at.own]
-	}
-	if l == nil || l.state != laneTurning || l.slot != at.slot {
-		return nil
-	}
-	return l
 }
 
 // mayGo reports whether a run of the lane may be called. If not, the lane is put

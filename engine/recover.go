@@ -84,7 +84,7 @@ func (p *partition) recoverQueues() {
 			}
 			switch {
 			case t == TableLane && len(k) == 56:
-				if _, ok := q.alone[laneID(k[16:32])]; ok {
+				if _, ok := q.singles[laneID(k[16:32])]; ok {
 					p.storedLane(q, laneID(k[16:32]))
 				}
 			case t == TableReady && info.lane != laneID{}:

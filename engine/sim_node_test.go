@@ -263,7 +263,7 @@ func (n *SimNode) InMemory() string {
 		runs += len(w.p.runs)
 		kept += w.p.keptBytes
 		calls += len(w.p.calls)
-		lanes += w.p.lanes + w.p.alone + w.p.guests
+		lanes += w.p.lanes + w.p.singles + w.p.guests
 		gates += len(w.p.gates) + len(w.p.throttled)
 		for _, q := range w.p.order {
 			for _, n := range q.held {

@@ -16,8 +16,8 @@ func (n *SimNode) Unaware(i int) (out []string) {
 		}
 	}
 	for _, q := range p.order {
-		for _, e := range q.alone {
-			look(e)
+		for _, s := range q.singles {
+			look(s.e)
 		}
 		for _, l := range append(slices.Collect(maps.Values(q.lanes)), &q.zero) {
 			for e := range l.guests.all {

@@ -126,7 +126,7 @@ func (s *Server) engineMetrics(p *metrics.Page) {
 	p.Gauge("inngest_queue_depth", "Total depth of all system queues including backlog and ready state items", float64(min(max(st.Backlog, 0), maxQueueDepth)))
 	p.Gauge("ingot_backlog_runs", "Runs that are ready or being called", float64(st.Backlog))
 	p.Gauge("ingot_flow_lanes", "Lines of runs of keyed limits in memory", float64(st.Lanes))
-	p.Gauge("ingot_flow_gates", "Limits of single keys in use", float64(st.Gates))
+	p.Gauge("ingot_flow_gates", "Limits of single keys in memory", float64(st.Gates))
 	p.Gauge("ingot_flow_keys", "States of keys in memory", float64(st.Keys))
 	p.Gauge("ingot_dead_letters", "Dead letters", float64(st.Dead))
 	p.Gauge("ingot_outbox_bytes", "History that waits for the database", float64(s.engine.OutboxBytes()))
