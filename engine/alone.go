@@ -1,7 +1,5 @@
 package engine
 
-import "github.com/oklog/ulid/v2"
-
 // Runs of keyed limits that cost next to nothing as long as no limit is reached.
 //
 // Entries of the ready index lie in TableReady, in the order in which runs come, also
@@ -15,7 +13,7 @@ import "github.com/oklog/ulid/v2"
 // when a second run of the key is queued, or a second call of its own: then the lane takes
 // over the run and its place, or its gate counts the call.
 
-// maxGuests is how many guests a partition has, some 40 bytes each, 170 if they are single.
+// maxGuests is how many guests a partition has, some 40 bytes each, 150 if they are single.
 const maxGuests = 1 << 17
 
 // isGuest reports whether the entry of a run that is about to be queued belongs into
@@ -31,106 +29,72 @@ func (p *partition) isGuest(r *run, start bool) bool {
 	return p.guests < p.set.maxGuests
 }
 
-// single is the only run of its key that is queued or called.
-type single struct {
-	e     readyEntry
-	state singleState
-	q     *fnQueue // nil if it is its queue's no more
-	own   laneID   // what would be the id of its lane
-	// lane is what has taken over its place, as slot.
-	lane *lane
-	slot uint64
-	gate *gate // counts its call since others have come
-}
-
-// singleState is what a single run does.
-type singleState uint8
-
-const (
-	singleResting singleState = iota // nothing; at the end of the round it is forgotten
-	singleWaiting                    // has a place in its function's round
-	singlePicked                     // is about to be called
-	singleCalled                     // is being called
-	singleMoved                      // is in a lane, which has its place
-)
-
 // enqueueSingle queues a run whose key has no lane, if it is the only one of it; false if
 // it needs the lane.
 func (p *partition) enqueueSingle(q *fnQueue, keys *keySet, e readyEntry) bool {
 	if q.spill.on || limitsStarts(q.fn) {
 		return false
 	}
-	s := q.findSingle(keys)
-	switch {
-	case s == nil:
-		s = p.newSingle(q, keys.laneID(false))
-		keys.single = s
-	case s.state == singleWaiting:
+	id := p.findSingle(q, keys)
+	if id == 0 {
+		id = p.newSingle(q, keys.laneID(false))
+		keys.single = id
+	}
+	s := p.singles.get(id)
+	if s.state == singleWaiting {
 		return s.e.run == e.run
-	case !s.free(e.run):
+	}
+	if !s.free(e.run) {
 		return false
 	}
-	p.waitSingle(s, e)
+	p.waitSingle(q, id, e)
 	return true
 }
 
-// free reports whether the run may be the single one.
-func (s *single) free(run ulid.ULID) bool {
-	return s.state == singleResting || s.state == singlePicked && s.e.run == run
-}
-
-// findSingle is the single run of such keys; nil if there is none.
-func (q *fnQueue) findSingle(keys *keySet) *single {
+// findSingle is the single run of such keys; 0 if there is none.
+func (p *partition) findSingle(q *fnQueue, keys *keySet) singleID {
 	own := keys.laneID(false)
-	if s := keys.single; s == nil || s.q != q || s.own != own {
-		keys.single = q.singles[own]
+	if id := keys.single; p.singles.has(id) {
+		if s := p.singles.get(id); s.queue == q.number && s.own == own {
+			return id
+		}
 	}
+	keys.single = q.singles[own]
 	return keys.single
 }
 
-func (p *partition) newSingle(q *fnQueue, own laneID) (s *single) {
-	if n := len(p.freeSingles) - 1; n >= 0 {
-		s, p.freeSingles = p.freeSingles[n], p.freeSingles[:n]
-	} else {
-		s = &single{}
-	}
-	*s = single{q: q, own: own}
+func (p *partition) newSingle(q *fnQueue, own laneID) singleID {
+	id := p.singles.add(single{own: own, queue: q.number})
+	p.singles.queued++
 	if q.singles == nil {
-		q.singles = map[laneID]*single{}
+		q.singles = map[laneID]singleID{}
 	}
-	q.singles[own] = s
+	q.singles[own] = id
 	q.most = max(q.most, len(q.singles))
-	p.singles++
-	return s
+	return id
 }
 
-func (p *partition) waitSingle(s *single, e readyEntry) {
+func (p *partition) waitSingle(q *fnQueue, id singleID, e readyEntry) {
+	s := p.singles.get(id)
 	s.e, s.state = e, singleWaiting
 	p.guests++
-	at := place{single: s}
+	at := place{single: id}
 	if !e.going {
-		at.turn = s.q.turn + 1
+		at.turn = q.turn + 1
 	}
-	s.q.rounds[e.round()].push(at)
-	p.turn(s.q)
-}
-
-func (p *partition) pickSingle(s *single) picked {
-	s.state = singlePicked
-	p.guests--
-	return picked{q: s.q, single: s, e: s.e, guest: true}
+	q.rounds[e.round()].push(at)
+	p.turn(q)
 }
 
 // callsSingle reports whether a picked run can be called without a lane: all that its call
 // has to pass is a limit of the function for its key, of which no other call is under way,
 // nor about to be.
-func (p *partition) callsSingle(s *single, r *run) bool {
-	q := s.q
+func (p *partition) callsSingle(q *fnQueue, id singleID, r *run) bool {
 	if q.fn == nil || r.keys == nil || len(r.keys.keys) != 1 {
 		return false
 	}
 	rules, key := p.rules(q.fn), &r.keys.keys[0]
-	return q.keys.one && key.expr == rules[0].expr && r.keys.laneID(false) == s.own &&
+	return q.keys.one && key.expr == rules[0].expr && r.keys.laneID(false) == p.singles.get(id).own &&
 		p.gates[gateKey{q.id, key.id}] == nil
 }
 
@@ -140,60 +104,67 @@ func (p *partition) countSingle(g *gate) {
 	if q == nil || len(q.singles) == 0 {
 		return
 	}
-	if s := q.singles[laneOf([]limitKey{{id: g.key.id}}, false)]; s != nil && s.state == singleCalled {
-		s.gate = g
-		g.inUse++
+	id := q.singles[laneOf([]limitKey{{id: g.key.id}}, false)]
+	if id == 0 || p.singles.get(id).state != singleCalled {
+		return
 	}
+	if p.singles.gates == nil {
+		p.singles.gates = map[singleID]*gate{}
+	}
+	p.singles.gates[id] = g
+	g.inUse++
 }
 
 // restSingle notes that a single run has nothing to do for now.
-func (p *partition) restSingle(s *single) {
-	s.state = singleResting
-	p.idleSingles = append(p.idleSingles, s)
-	if g := s.gate; g != nil {
-		s.gate = nil
+func (p *partition) restSingle(id singleID) {
+	t := &p.singles
+	t.get(id).state = singleResting
+	t.idle = append(t.idle, id)
+	if g := t.gates[id]; g != nil {
+		delete(t.gates, id)
 		p.give(g)
 	}
 }
 
 // dropSingles forgets the single runs that rest.
 func (p *partition) dropSingles() {
-	for i, s := range p.idleSingles {
-		p.idleSingles[i] = nil
-		if s.q != nil && s.state == singleResting {
-			p.leaveSingle(s)
-			p.freeSingle(s)
+	t := &p.singles
+	for _, id := range t.idle {
+		if !t.has(id) { // it was there twice, and was the last one
+			continue
+		}
+		if s := t.get(id); s.queue != 0 && s.state == singleResting {
+			p.leaveSingle(p.order[s.queue-1], s)
+			t.remove(id)
 		}
 	}
-	p.idleSingles = p.idleSingles[:0]
+	t.idle = t.idle[:0]
 }
 
 // leaveSingle says that a run is no single one of its queue any more.
-func (p *partition) leaveSingle(s *single) {
-	delete(s.q.singles, s.own)
-	if p.singles--; len(s.q.singles) == 0 && s.q.most > keptItems {
-		s.q.singles, s.q.most = nil, 0 // a map never shrinks
+func (p *partition) leaveSingle(q *fnQueue, s *single) {
+	delete(q.singles, s.own)
+	if len(q.singles) == 0 && q.most > keptItems {
+		q.singles, q.most = nil, 0 // a map never shrinks
 	}
-	s.q = nil
-}
-
-func (p *partition) freeSingle(s *single) {
-	if len(p.freeSingles) < keptItems {
-		p.freeSingles = append(p.freeSingles, s)
-	}
+	s.queue = 0
+	p.singles.queued--
 }
 
 // join takes the single run that waits into its new lane, with its place.
 func (p *partition) join(l *lane) {
-	s := l.q.singles[l.id]
-	if s == nil || s.state != singleWaiting {
+	id := l.q.singles[l.id]
+	if id == 0 {
 		return
 	}
-	p.leaveSingle(s)
+	s := p.singles.get(id)
+	if s.state != singleWaiting {
+		return
+	}
+	p.leaveSingle(l.q, s)
 	l.guests.push(s.e)
-	l.slots++
-	l.state, l.round, l.slot = laneTurning, s.e.round(), l.slots
-	s.state, s.lane, s.slot = singleMoved, l, l.slot
+	l.state, l.round, l.slot = laneTurning, s.e.round(), p.newSlot()
+	s.state, s.slot = singleMoved, l.slot
 }
 
 // openLane makes the lane of a single run whose turn it is. It is nil if the run may not be
@@ -224,8 +195,8 @@ func (p *partition) openLane(k picked, r *run) *lane {
 
 // putBack queues a picked run again, which has not been called.
 func (p *partition) putBack(k picked) {
-	if k.single != nil {
-		p.addGuest(k.q, k.single.own, k.e)
+	if k.single != 0 {
+		p.addGuest(k.q, p.singles.get(k.single).own, k.e)
 	} else {
 		p.push(k.l, k.e, k.guest)
 	}
@@ -234,15 +205,15 @@ func (p *partition) putBack(k picked) {
 // addGuest queues an entry of TableReady of which only the lane's id is known. Several of
 // one key make their lane, which gets its gates in the next round.
 func (p *partition) addGuest(q *fnQueue, id laneID, e readyEntry) {
-	s := q.singles[id]
+	single := q.singles[id]
 	switch {
-	case q.lanes[id] != nil || s != nil && !s.free(e.run):
+	case q.lanes[id] != nil || single != 0 && !p.singles.get(single).free(e.run):
 		p.push(p.storedLane(q, id), e, true)
 		return
-	case s == nil:
-		s = p.newSingle(q, id)
+	case single == 0:
+		single = p.newSingle(q, id)
 	}
-	p.waitSingle(s, e)
+	p.waitSingle(q, single, e)
 }
 
 // storedLane returns a lane that may have entries in the store; it is made if there is none.

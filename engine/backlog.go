@@ -110,7 +110,7 @@ type gauges struct{ lanes, gates, keys, dead atomic.Int64 }
 
 func (p *partition) publishGauges() {
 	g := &p.gauges
-	g.lanes.Store(int64(p.lanes + p.singles))
+	g.lanes.Store(int64(p.lanes + p.singles.queued))
 	g.gates.Store(int64(len(p.gates)))
 	g.keys.Store(int64(len(p.flows) + len(p.held)))
 	g.dead.Store(int64(p.dead))

@@ -66,7 +66,7 @@ func (p *partition) start(r *run, fn *function.Function) {
 
 // call dispatches a ready job of a lane's run, or of a single one in the zero lane; its effect
 // leaves with the commit.
-func (p *partition) call(l *lane, s *single, r *run, id uint32) {
+func (p *partition) call(l *lane, s singleID, r *run, id uint32) {
 	fn := p.fn(r)
 	for _, g := range l.gates {
 		p.take(g, r)
@@ -102,8 +102,8 @@ func (p *partition) call(l *lane, s *single, r *run, id uint32) {
 	p.callBytes += info.bytes
 	l.q.inFlight++
 	l.calls++
-	if s != nil {
-		s.state = singleCalled
+	if s != 0 {
+		p.singles.get(s).state = singleCalled
 	}
 	if j.kind == jobGateway {
 		started.Op, started.Name, started.Input = OpGateway, j.name, j.opts
@@ -164,7 +164,7 @@ func (p *partition) answered(ref CallRef) (*run, *job) {
 	if info.lane.calls--; info.lane.calls == 0 {
 		p.idle = append(p.idle, info.lane)
 	}
-	if info.single != nil {
+	if info.single != 0 {
 		p.restSingle(info.single)
 	}
 	p.look()

@@ -47,7 +47,7 @@ func (p *partition) queue(fn ids.UUID) *fnQueue {
 	q := p.queues[fn]
 	if q == nil {
 		def := p.snapshot.ByID[fn]
-		q = &fnQueue{id: fn, fn: def, limit: ownLimit(def), backlog: p.set.backlogs.of(fn)}
+		q = &fnQueue{id: fn, number: uint32(len(p.order) + 1), fn: def, limit: ownLimit(def), backlog: p.set.backlogs.of(fn)}
 		q.setMode(p.storedMode(fn))
 		q.zero = lane{window: window[readyEntry]{size: p.set.readyWindow}, q: q, known: true}
 		p.queues[fn] = q
@@ -138,7 +138,7 @@ type callInfo struct {
 	// if its run has no lane of its own.
 	lane   *lane
 	gates  []*gate
-	single *single
+	single singleID
 }
 
 // mayCall reports whether one more call, besides so many that are about to be made,
@@ -158,7 +158,7 @@ const (
 type picked struct {
 	q      *fnQueue
 	l      *lane
-	single *single
+	single singleID
 	e      readyEntry
 	guest  bool
 }
@@ -239,19 +239,19 @@ func (p *partition) settle(k picked) {
 		p.putBack(k)
 	case r == nil:
 		p.dropEntry(k.q.table(k.l, k.guest), k.e)
-	case l == nil && p.callsSingle(k.single, r):
+	case l == nil && p.callsSingle(k.q, k.single, r):
 		r.queued = false
 		p.dispatchRun(&k.q.zero, k.single, r)
 	case l == nil:
 		r.queued = false
 		if l = p.openLane(k, r); l != nil {
-			p.dispatchRun(l, nil, r)
+			p.dispatchRun(l, 0, r)
 		}
 	default:
 		r.queued = false
-		p.dispatchRun(l, nil, r)
+		p.dispatchRun(l, 0, r)
 	}
-	if k.single != nil && k.single.state == singlePicked {
+	if k.single != 0 && p.singles.get(k.single).state == singlePicked {
 		p.restSingle(k.single)
 	}
 	if l != nil {
@@ -294,16 +294,16 @@ func (p *partition) loadPicked() {
 
 // dispatchRun starts the ready jobs of one run while there is capacity; only one of a single
 // run, s, whose other calls have to pass the gates of a lane.
-func (p *partition) dispatchRun(l *lane, s *single, r *run) {
+func (p *partition) dispatchRun(l *lane, s singleID, r *run) {
 	for i := 0; i < len(r.jobs); i++ {
 		if r.jobs[i].state != jobReady {
 			continue
 		}
-		if !l.q.hasCapacity() || !p.mayCall(0) || !l.open(p.now) || s != nil && s.state == singleCalled {
+		if !l.q.hasCapacity() || !p.mayCall(0) || !l.open(p.now) || s != 0 && p.singles.get(s).state == singleCalled {
 			p.enqueue(r)
 			return
 		}
-		if s == nil && p.misplaced(l, r) {
+		if s == 0 && p.misplaced(l, r) {
 			p.enqueue(r)
 			p.touch(r) // its entry moves too
 			p.moved++

@@ -22,11 +22,11 @@ type keySet struct {
 	keys []limitKey // do not change
 	// lanes are the ids of two lanes, of calls that go on and of first calls; known says which
 	// have been worked out. at are these lanes where they were found in memory last, single
-	// the run that was found to be without one.
+	// is the run that was found to be without one.
 	lanes  [2]laneID
 	known  [2]bool
+	single singleID
 	at     [2]*lane
-	single *single
 }
 
 // newKeySet copies the keys of a set; there is at least one.

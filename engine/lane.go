@@ -34,10 +34,9 @@ type lane struct {
 	// that it is not bounded: it has a gate of wider scope, where it waits for a grant.
 	spare, shared bool
 	state         laneState
-	// round is in which of its function's rounds it is, slot which place there is its own;
-	// slots counts its places, also those that it had before it was used again.
-	round       int
-	slot, slots uint64
+	// round is in which of its function's rounds it is, slot which place there is its own.
+	round int
+	slot  uint64
 	// turn is the number of its next turn to start a run, among those of its function.
 	turn int64
 	// blocked is the gate that the lane waits at, ticket the one that has let it look.
@@ -107,8 +106,7 @@ func (p *partition) freeLane() *lane {
 	}
 	l := p.freeLanes[n]
 	p.freeLanes = p.freeLanes[:n]
-	// Places that it had are passed over, since slots goes on.
-	*l = lane{guests: l.guests, gates: l.gates[:0], slots: l.slots}
+	*l = lane{guests: l.guests, gates: l.gates[:0]}
 	return l
 }
 

@@ -157,23 +157,22 @@ type memory struct {
 	dry     []*lane
 	spilled []*fnQueue
 	lanes   int
-	// guests are the entries of keyed runs that lie in TableReady, singles the runs without
-	// a lane.
-	guests, singles int
+	// guests counts the entries of keyed runs that lie in TableReady; singles are the runs
+	// without a lane.
+	guests  int
+	singles singles
+	// slots counts the places that lanes have had.
+	slots uint64
 	// spare are lanes that may make room for such; lookAt is when a throttle at which one
 	// of those waited opens, unix ms, 0 if there is none.
 	spare  []*lane
 	lookAt int64
-	// idle are lanes that have ended their last call in this round, idleSingles runs that may
-	// rest.
-	idle        []*lane
-	idleSingles []*single
-	gates       map[gateKey]*gate
-	// freeLanes, freeGates and freeSingles are such that are not in use, to be used again.
-	freeLanes   []*lane
-	freeGates   []*gate
-	freeSingles []*single
-	lender      lender
+	idle   []*lane // have ended their last call in this round
+	gates  map[gateKey]*gate
+	// freeLanes and freeGates are such that are not in use, to be used again.
+	freeLanes []*lane
+	freeGates []*gate
+	lender    lender
 	// contended are gates that may have to give leases back.
 	contended []*gate
 	// throttled are the throttles at which lanes wait.

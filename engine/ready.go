@@ -47,26 +47,19 @@ func (a readyEntry) round() int {
 // readyWindow is how many entries of a lane's backlog are kept in memory.
 const readyWindow = 1024
 
-// place is a lane's place in a round, or that of a single run, or of the lane that the run
-// has been taken into since.
+// place is a lane's place in a round; it counts only as long as slot is the lane's. If single
+// is set it is that of a single run, or of the lane that has taken the run over since.
 type place struct {
 	lane   *lane
 	slot   uint64
-	single *single
 	turn   int64
+	single singleID
 }
 
-// of is the lane whose place it is; nil if that is gone, or has a better place, or a single
-// run waits there.
-func (at place) of() *lane {
-	l, slot := at.lane, at.slot
-	if s := at.single; s != nil {
-		l, slot = s.lane, s.slot
-	}
-	if l == nil || l.state != laneTurning || l.slot != slot {
-		return nil
-	}
-	return l
+// newSlot names a place that a lane gets.
+func (p *partition) newSlot() uint64 {
+	p.slots++
+	return p.slots
 }
 
 //lint:ignore U1000 it is what sortedQueue asks of its elements
@@ -79,6 +72,8 @@ const maxBehind = 64
 // fnQueue is one function's ready queue.
 type fnQueue struct {
 	id ids.UUID
+	// number is its place among the partition's queues, from 1 on.
+	number uint32
 	// fn is nil if the catalog does not have it.
 	fn   *function.Function
 	keys keyRules
@@ -104,7 +99,7 @@ type fnQueue struct {
 	lanes map[laneID]*lane // all others
 	// singles are the runs without a lane, by what would be its id; most is how many there
 	// have been.
-	singles map[laneID]*single
+	singles map[laneID]singleID
 	most    int
 	// rounds are the lanes with work that may go on: those whose next run has started
 	// before, and the others. turns counts those taken of the former since the last one of
@@ -133,8 +128,7 @@ func (p *partition) advance(l *lane) {
 	if l.begun() {
 		l.round = 0
 	}
-	l.slots++
-	l.slot = l.slots
+	l.slot = p.newSlot()
 	at := place{lane: l, slot: l.slot}
 	if l.round == 1 {
 		l.turn = max(l.turn, l.q.turn-maxBehind)
@@ -164,13 +158,17 @@ func (p *partition) next(q *fnQueue) (picked, bool) {
 	for q.hasTurns() {
 		i := q.nextRound()
 		at := q.rounds[i].pop()
-		l := at.of()
-		if s := at.single; s != nil {
-			if s.state == singleWaiting {
+		if at.single != 0 {
+			if s := p.singles.get(at.single); s.state == singleWaiting {
 				q.turned(i, at)
-				return p.pickSingle(s), true
+				s.state = singlePicked
+				p.guests--
+				return picked{q: q, single: at.single, e: s.e, guest: true}, true
 			}
-			p.freeSingle(s)
+		}
+		l := p.laneAt(q, at)
+		if at.single != 0 {
+			p.singles.remove(at.single)
 		}
 		if l == nil {
 			continue
@@ -209,6 +207,20 @@ func (q *fnQueue) turned(round int, at place) {
 	if q.turns++; round == 1 {
 		q.turns, q.turn = 0, max(q.turn, at.turn)
 	}
+}
+
+// laneAt is the lane whose place it is; nil if that is gone, or has a better place, or a single
+// run waits there.
+func (p *partition) laneAt(q *fnQueue, at place) *lane {
+	l, slot := at.lane, at.slot
+	if at.single != 0 {
+		s := p.singles.get(at.single)
+		l, slot = q.lanes[s.own], s.slot
+	}
+	if l == nil || l.state != laneTurning || l.slot != slot {
+		return nil
+	}
+	return l
 }
 
 // mayGo reports whether a run of the lane may be called. If not, the lane is put

@@ -255,6 +255,9 @@ func keysInUse(partition int, ps PartitionStore) (out []string) {
 	return out
 }
 
+// used counts the single runs that memory is kept for.
+func (t *singles) used() int { return max(0, len(t.pieces)*singlesPerPiece-1) - len(t.unused) }
+
 // InMemory counts what a node still holds of runs.
 func (n *SimNode) InMemory() string {
 	runs, calls, waits, lanes, gates, held := 0, 0, len(n.e.names.counts), 0, 0, 0
@@ -263,7 +266,7 @@ func (n *SimNode) InMemory() string {
 		runs += len(w.p.runs)
 		kept += w.p.keptBytes
 		calls += len(w.p.calls)
-		lanes += w.p.lanes + w.p.singles + w.p.guests
+		lanes += w.p.lanes + w.p.singles.used() + w.p.guests
 		gates += len(w.p.gates) + len(w.p.throttled)
 		for _, q := range w.p.order {
 			for _, n := range q.held {

@@ -16,8 +16,8 @@ func (n *SimNode) Unaware(i int) (out []string) {
 		}
 	}
 	for _, q := range p.order {
-		for _, s := range q.singles {
-			look(s.e)
+		for _, id := range q.singles {
+			look(p.singles.get(id).e)
 		}
 		for _, l := range append(slices.Collect(maps.Values(q.lanes)), &q.zero) {
 			for e := range l.guests.all {

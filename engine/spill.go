@@ -98,7 +98,7 @@ func (p *partition) idleLanes(mark bool) (found bool) {
 		}
 		for i := range q.rounds {
 			for at := range q.rounds[i].all {
-				l := at.of()
+				l := p.laneAt(q, at)
 				if l == nil || l.id == (laneID{}) || l.shared || l.picked > 0 {
 					continue
 				}
