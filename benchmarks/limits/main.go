@@ -1,17 +1,17 @@
-// Command limits measures what limits by key cost that are configured and not reached, closer
+// Command limits measures what flow control costs that is configured and not reached, closer
 // than the suite does. Two servers are flooded at the same time, one with the limit and one
 // without, and what they have done within the same seconds is compared: what slows the machine
 // slows both. Which of the two has the limit is drawn anew each time. The control compares two
 // floods of one kind, and has to find no difference.
 //
-//	go run ./benchmarks/limits                 # 40 minutes
+//	go run ./benchmarks/limits                 # an hour
 //	go run ./benchmarks/limits -minutes 10 -only 'of each of 10 keys'
 //
 // Floods one after the other differ by some percent or, next to busy neighbours, by a third,
 // for seconds and minutes, so that more of them hardly help.
 //
-// What does not live here: load (package loadgen), and the cost of the other features
-// (package suite, group flow).
+// What does not live here: load (package loadgen), and the cost of what delays runs by its
+// nature, debounces and batches (package suite, group flow).
 package main
 
 import (
@@ -50,13 +50,22 @@ type comparison struct {
 	runs, cost [2][]float64
 }
 
-// comparisons have limits that the number of keys leaves unreached.
+// comparisons have limits that no flood reaches. What is by key is compared with the same
+// events without it.
 func comparisons() []comparison {
 	few, fewLimited := flow.Config{Keys: 10}, flow.Config{Keys: 10, Limit: 1000}
 	many, manyLimited := flow.Config{Keys: 100_000}, flow.Config{Keys: 100_000, Limit: 10}
+	none, never := flow.Config{}, flow.Rate{Limit: 1_000_000, Period: time.Second}
 	return []comparison{
+		{title: "a limit of calls, against none", kinds: [2]flow.Config{none, {Limit: 1_000_000}}},
+		{title: "a limit of runs, against none", kinds: [2]flow.Config{none, {RunLimit: 1_000_000}}},
+		{title: "a throttle, against none", kinds: [2]flow.Config{none, {Throttle: never}}},
+		{title: "a rate limit, against none", kinds: [2]flow.Config{none, {RateLimit: flow.Rate{Limit: 100_000_000, Period: time.Second}}}},
+		{title: "priority of each tenth event, against none", kinds: [2]flow.Config{none, {Priority: 60}}},
+		{title: "a singleton of each of 100,000 keys, against none", kinds: [2]flow.Config{many, {Keys: 100_000, Singleton: flow.Skip}}},
 		{title: "control: 10 keys without a limit, against the same", kinds: [2]flow.Config{few, few}},
 		{title: "a limit of each of 10 keys, against none", kinds: [2]flow.Config{few, fewLimited}},
+		{title: "the same in the environment, against none", kinds: [2]flow.Config{few, {Keys: 10, Limit: 1000, Scope: flow.ScopeEnv}}},
 		{title: "a limit of each of 100,000 keys, against none", kinds: [2]flow.Config{many, manyLimited}},
 		{title: "a limit of each of 100,000 keys, against 10", kinds: [2]flow.Config{fewLimited, manyLimited}},
 	}
@@ -67,7 +76,7 @@ func comparisons() []comparison {
 const pairsPerServer = 16
 
 func main() {
-	minutes := flag.Float64("minutes", 40, "how long to measure")
+	minutes := flag.Float64("minutes", 60, "how long to measure")
 	count := flag.Int64("count", 40_000, "runs of a flood")
 	only := flag.String("only", "", "only comparisons whose title matches this regular expression")
 	root := flag.String("results", record.Root, "directory of the results; empty records nothing")
