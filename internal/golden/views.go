@@ -308,7 +308,8 @@ func settled(v any) any {
 			}
 		}
 		if raw, err := base64.StdEncoding.DecodeString(v); err == nil && len(raw) > 0 && raw[0] == '{' {
-			if doc, err := decodeJSON(raw); err == nil {
+			// A span's id in hex may be base64 too, of an object without fields.
+			if doc, err := decodeJSON(raw); err == nil && len(doc.(map[string]any)) > 0 {
 				return identifier(doc)
 			}
 		}

@@ -1,7 +1,9 @@
 package golden
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -40,5 +42,20 @@ func TestViewValues(t *testing.T) {
 				t.Errorf("differences %q do not say %q", diffs, tt.diff)
 			}
 		})
+	}
+}
+
+// TestSettledIDs checks that ids in base64 are decoded, and that a span's id in hex stays,
+// although it happens to be base64 of "{}".
+func TestSettledIDs(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]any{
+		"e31d0123456789ab": "e31d0123456789ab",
+		"e319e319e319e319": "e319e319e319e319",
+		base64.StdEncoding.EncodeToString([]byte(`{"tid":"a","rid":"b","sid":"c"}`)): map[string]any{"tid": "a", "sid": "c"},
+	} {
+		if got := settled(id); !reflect.DeepEqual(got, want) {
+			t.Errorf("settled(%q) = %v, want %v", id, got, want)
+		}
 	}
 }
